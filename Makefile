@@ -1,0 +1,48 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test check format bench soak clean
+help:            ## show this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/.ready   ## draw an example dataset and convert it
+	@rm -rf demo
+	@$(BIN)/python examples/draw.py demo/data --pictures 72
+	@echo
+	$(BIN)/labels2chat convert coco:demo/data/coco/annotations/instances_train.json -t detect -o demo/detect
+	@echo
+	$(BIN)/labels2chat convert imagefolder:demo/data/imagefolder -t classify --to azure -o demo/classify
+	@echo
+	$(BIN)/labels2chat validate demo/detect demo/classify
+	@echo
+	@echo "Next: look at one line,      head -c 1500 demo/detect/train-00000.jsonl"
+	@echo "      then your own dataset, $(BIN)/labels2chat convert coco:instances.json -O images=photos/ -t detect -o out"
+
+test: $(VENV)/.ready   ## run every test
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: $(VENV)/.ready  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready  ## side-by-side benchmarks, printed as ratios
+	$(BIN)/python -m tests.benchmarks
+
+soak: $(VENV)/.ready   ## the long ones: 200 kills, full-size files
+	$(BIN)/python -m pytest -n $(WORKERS) -m soak --override-ini addopts=
+
+clean:           ## remove what the other targets made
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,127 @@
+"""`labels2chat convert`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from labels2chat.cli.output import format_option, message, print_json, progress, size, table
+from labels2chat.errors import CODES
+from labels2chat.road import Progress, Result
+from labels2chat.road import convert as run
+
+
+def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read key=value options."""
+    result = {}
+    for value in values:
+        key, equals, rest = value.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{value!r} is not of the form key=value")
+        result[key] = rest
+    return result
+
+
+@click.command()
+@click.argument("source")
+@click.option("-t", "--template", required=True, help="A built-in template's name, or the path of a YAML file.")
+@click.option(
+    "--to", "target", default="openai", show_default=True, help="A target's name, or the path of a YAML file."
+)
+@click.option("-o", "--out", required=True, type=click.Path(), help="The folder to make.")
+@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
+@click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
+@click.option("--split", help="Convert this split only.")
+@click.option("--limit", type=click.IntRange(1), help="Convert the first so many samples only.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--coordinates", help="How boxes are written: pixel, norm1, norm1000.")
+@click.option("--detail", help="Detail of the images: low, high, auto.")
+@click.option("--images", help="How images travel: inline or url.")
+@click.option("--url-prefix", help="The public address under which the image files lie.")
+@click.option(
+    "--verify",
+    type=click.Choice(["header", "decode"]),
+    default="header",
+    show_default=True,
+    help="Check that image files are whole, or decode every pixel.",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(1),
+    help="Samples per shard; as many as one file may hold if not given.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Threads that prepare images; one per processor if not given.")
+@click.option(
+    "--max-rejects",
+    metavar="N|P%",
+    help="Exit with 3 above this; 10% if not given, once 100 samples were read.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
+@format_option
+@click.pass_context
+def convert(ctx: click.Context, /, source: str, out: str, template: str, form: str, **arguments: Any) -> None:
+    """Make training files from a dataset.
+
+    SOURCE is a path or a URI: coco:instances.json, imagefolder:photos/. Running the same command again continues
+    where it stopped, and keeps what is finished.
+
+    \b
+    Example:
+      labels2chat convert coco:instances.json -O images=photos -t detect -o out
+    """
+    with progress("converting", "samples", form) as update:
+
+        def tell(state: Progress) -> None:
+            update(state.samples, state.total)
+
+        result = run(source, template, out, progress=tell, **arguments)
+    if arguments["dry_run"]:
+        _print_plan(result, form)
+        return
+    if form == "json":
+        print_json({**result.manifest, "out": str(result.out), "warnings_shown": result.warnings})
+    elif form == "human":
+        _print(result)
+    for warning in result.warnings if form != "quiet" else ():
+        message(f"warning: {warning}")
+    if not result.manifest["examples"]["written"]:
+        ctx.exit(1)
+    if result.too_many_rejects:
+        message(f"labels2chat: more rejects than allowed; see {result.out / 'rejects.jsonl'} or give --max-rejects")
+        ctx.exit(3)
+
+
+def _print(result: Result) -> None:
+    manifest = result.manifest
+    samples, examples, images = manifest["samples"], manifest["examples"], manifest["images"]
+    shards = manifest["shards"]
+    total = size(sum(row["bytes"] for row in shards))
+    kept = f", {result.kept} kept from before" if result.kept else ""
+    click.echo(f"{result.out}: {examples['written']:,} examples in {len(shards)} files, {total}{kept}")
+    click.echo(
+        f"  samples   {samples['read']:,} read = {samples['converted']:,} converted + {samples['skipped']:,} skipped"
+        f" + {samples['rejected']:,} rejected"
+    )
+    click.echo(f"  images    {images['passed_through']:,} byte for byte, {images['reencoded']:,} repaired")
+    for code, count in manifest["warnings"].items():
+        click.echo(f"  note      {code}: {count:,}")
+    for code, count in manifest["rejects"]["by_code"].items():
+        click.echo(f"  rejects   {code}: {count:,} ({CODES[code]})")
+
+
+def _print_plan(result: Result, form: str) -> None:
+    if form == "json":
+        print_json({"out": str(result.out), "plan": result.plan, **result.manifest})
+    elif form == "human":
+        rows = [("shard", "samples", "examples at most", "about")]
+        rows += [
+            (row["shard"], f"{row['samples']:,}", f"{row['examples_at_most']:,}", size(row["bytes_about"]))
+            for row in result.plan
+        ]
+        table(rows)
+        bad = sum(row["bad_records"] for row in result.plan) + result.manifest["bad_records"]
+        if bad:
+            click.echo(f"{bad:,} bad records would be left out; `labels2chat inspect` names them")
+        click.echo(f"nothing was written; leave out --dry-run to make {result.out}")

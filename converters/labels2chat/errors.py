@@ -1,0 +1,123 @@
+"""Everything that can go wrong, in one place.
+
+Misuse raises; bad data is a reject with a code.
+
+    Labels2ChatError
+    ├── UsageError (ValueError)            an option or argument that does not exist or does not fit
+    ├── SourceError (ValueError)           the dataset as a whole can't be read
+    ├── TemplateError (ValueError)         a template that is wrong, with file and line
+    ├── TargetError (ValueError)           a target that is unknown or wrong
+    ├── OutputError (OSError)              the output could not be written
+    │   └── OutputExistsError              OUT holds something else
+    ├── MissingExtraError (ImportError)    an optional package isn't installed
+    └── RecordError (ValueError)           one record is bad: it becomes a reject, the run goes on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class Labels2ChatError(Exception):
+    """The base: catch this to catch all that labels2chat raises on purpose."""
+
+
+class UsageError(Labels2ChatError, ValueError):
+    """An option or an argument that does not exist or does not fit."""
+
+
+class SourceError(Labels2ChatError, ValueError):
+    """The dataset as a whole can't be read."""
+
+
+class TemplateError(Labels2ChatError, ValueError):
+    """A template is wrong; the message begins with file:line:column."""
+
+
+class TargetError(Labels2ChatError, ValueError):
+    """A target is unknown, or its profile is wrong."""
+
+
+class OutputError(Labels2ChatError, OSError):
+    """The output could not be written; nothing half-written bears a final name."""
+
+
+class OutputExistsError(OutputError):
+    """The output folder holds something that this run did not make."""
+
+
+class MissingExtraError(Labels2ChatError, ImportError):
+    """An optional package is missing; the message names the extra that brings it."""
+
+
+class RecordError(Labels2ChatError, ValueError):
+    """One record can't be used. Carries the stable code that the reject will bear."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ' (did you mean X?)' when a known word is close, else the list of the known ones."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else f" (known: {', '.join(known) or 'none'})"
+
+
+CODES: dict[str, str] = {
+    # images
+    "image.missing": "put the file where the dataset says, or give -O images=DIR",
+    "image.outside_root": "the path leaves the image folder; move the file inside it or fix the record",
+    "image.unreadable": "check the file's permissions",
+    "image.empty": "the file has 0 bytes; download or export it again",
+    "image.lfs_pointer": "the file is a git-LFS pointer; run `git lfs pull`",
+    "image.not_an_image": "the bytes are no image of a known format; export the file again",
+    "image.truncated": "the file ends early or is damaged; download or export it again",
+    "image.bomb": "more pixels than can be decoded safely; resize the file yourself",
+    "image.format": "convert the image to one of the target's formats",
+    "image.mode": "convert the image to RGB or RGBA",
+    "image.mime": "state the format that the bytes really have",
+    "image.base64": "encode the bytes as standard base64 without line breaks",
+    "image.url": "use a data URI or a public http(s) URL",
+    "image.too_large": "re-encode or shrink the image",
+    "image.too_many": "one line is one example: split it, or send fewer images in it",
+    "image.size_mismatch": "the labels were made for another size: fix the record, or give -O rescale_boxes=true",
+    "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
+    "image.remote": "the image is only a URL: use --images url, or download it first",
+    "image.role": "move the image into a user message",
+    "image.detail": "use one of low, high, auto",
+    # boxes and other labels
+    "box.empty": "the box has no area; fix or delete the annotation",
+    "box.not_finite": "the box has NaN or Infinity; fix or delete the annotation",
+    "box.outside": "the box lies outside its image; fix or delete the annotation",
+    "annotation.bad_record": "the annotation can't be read; fix or delete it",
+    "annotation.orphan": "no image has this image_id; fix or delete the annotation",
+    "annotation.unknown_category": "no category has this category_id; add it to categories",
+    "caption.empty": "the caption has no text; fix or delete it",
+    "text.surrogate": "the text holds half of a character pair (a lone surrogate); save it as valid UTF-8",
+    # samples
+    "sample.bad_record": "the record can't be read; fix or delete it",
+    "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
+    "sample.no_labels": "the sample lacks a kind of label that the template needs",
+    "template.failed": "the template could not be rendered for this sample",
+    # examples
+    "example.json": "make each line one JSON object",
+    "example.schema": "give the example the shape that the target documents",
+    "example.role": "use the roles that the target takes, in an order that it takes",
+    "example.no_user": "add a user message",
+    "example.no_answer": "add an assistant message with text at the end",
+    "example.empty_text": "write something into the message, or leave it out",
+    "example.duplicate": "leave out the second one",
+    "example.too_long": "shorten the example: what is over the limit is cut off, the answer first",
+    # files
+    "file.too_few": "give the file at least as many examples as the target asks for",
+    "file.too_many": "split the file",
+    "file.too_large": "split the file, or send smaller images",
+    "file.encoding": "save the file as UTF-8",
+    "file.hash": "the file is not what the manifest says: run the same convert again to rebuild it",
+    "file.missing": "a file that the manifest lists is gone: run the same convert again to rebuild it",
+    "manifest.accounting": "the manifest's numbers do not add up: run the same convert again",
+}
+"""Every code a reject or a finding may bear, with what to do about it in one line."""

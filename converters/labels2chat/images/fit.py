@@ -1,0 +1,76 @@
+"""Choose what will be delivered, by arithmetic from the header alone."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from labels2chat.errors import RecordError
+from labels2chat.images.header import Header
+from labels2chat.target import Target
+
+_WORST_BYTES_PER_PIXEL = {"RGB": 0.55, "RGBA": 1.6}
+"""Lossy files at the quality floor (40) stay under this even for pure noise: measured with Pillow 13, JPEG 0.35,
+WEBP 0.49, WEBP with alpha 1.50."""
+
+
+class Fit(Struct, frozen=True):
+    """The delivered image: size in pixels, format, mode; `as_is` when the file's own bytes will do."""
+
+    width: int
+    height: int
+    format: str
+    mode: str
+    as_is: bool
+    lossy: str = ""
+    """The format to fall back to when `format` turns out too heavy."""
+    why: str = ""
+    """Why the file can't go as it is: 'EXIF orientation 6'."""
+
+
+def fit(header: Header, size: int, target: Target) -> Fit:
+    """Choose the delivered size and form of an image whose file has `size` bytes.
+
+    A file that the target takes goes byte for byte. Else the repair keeps the size, unless even the lowest quality
+    could leave the file above the target's limit: then the image shrinks until it can't.
+    Raises RecordError (image.mode) for modes with no meaning as colours.
+    """
+    width, height = header.upright
+    mode = "RGBA" if _has_alpha(header) else "RGB"
+    reasons = []
+    if header.orientation != 1:
+        reasons.append(f"EXIF orientation {header.orientation}")
+    if header.format not in target.formats:
+        reasons.append(f"format {header.format}")
+    if header.mode not in target.modes:
+        reasons.append(f"mode {header.mode}")
+    if header.deep:
+        reasons.append("more than 8 bits per channel")
+    if header.animated:
+        reasons.append("animated")
+    limit = target.image_bytes.value
+    if size > limit:
+        reasons.append(f"{size:,} bytes")
+    if not reasons:
+        return Fit(width, height, header.format, header.mode, as_is=True)
+    if header.mode in ("F", "HSV", "LAB") and header.format == "tiff":
+        raise RecordError("image.mode", f"mode {header.mode} has no one meaning as colours")
+    if size > limit:
+        scale = (limit / _WORST_BYTES_PER_PIXEL[mode] / (width * height)) ** 0.5
+        if scale < 1:
+            width, height = max(1, int(width * scale)), max(1, int(height * scale))
+    lossy = "webp" if mode == "RGBA" and "webp" in target.formats else "jpeg"
+    form = lossy if size > limit else _lossless(header, lossy, target)
+    return Fit(width, height, form, "RGB" if form == "jpeg" else mode, False, lossy, ", ".join(reasons))
+
+
+def _has_alpha(header: Header) -> bool:
+    return header.transparent or header.mode in ("RGBA", "LA", "PA", "La", "RGBa")
+
+
+def _lossless(header: Header, lossy: str, target: Target) -> str:
+    """Photographs stay JPEG and WEBP stays WEBP; everything else becomes PNG, where the target takes it."""
+    if header.format == "jpeg":
+        return "jpeg"
+    if header.format == "webp" and "webp" in target.formats:
+        return "webp"
+    return "png" if "png" in target.formats else lossy

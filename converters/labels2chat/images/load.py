@@ -1,0 +1,50 @@
+"""Get an image's bytes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from labels2chat.errors import RecordError
+from labels2chat.types import Image
+
+MAX_BYTES = 1 << 29
+"""No picture is larger; what is, is something else under a picture's name."""
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""O_NONBLOCK: opening a FIFO under a picture's name must not wait for a writer."""
+
+
+def load(image: Image) -> bytes:
+    """Return the bytes of an image file.
+
+    Raises RecordError: image.missing, image.unreadable, image.too_large, image.remote.
+    """
+    if image.data is not None:
+        return image.data
+    if image.path is None:
+        raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
+    try:
+        descriptor = os.open(image.path, _FLAGS)
+    except FileNotFoundError:
+        raise RecordError("image.missing", f"there is no file {image.path}") from None
+    except OSError as error:
+        code = "image.missing" if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR) else "image.unreadable"
+        raise RecordError(code, f"cannot read {image.path}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise RecordError("image.missing", f"cannot read {image.path!r}: {error}") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordError("image.unreadable", f"{image.path} is not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise RecordError("image.too_large", f"{status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
+        data = os.read(descriptor, status.st_size)
+        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
+            data += more
+        return data
+    except OSError as error:
+        raise RecordError("image.unreadable", f"cannot read {image.path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)

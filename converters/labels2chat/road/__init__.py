@@ -1,0 +1,13 @@
+"""The road, from a dataset to files that a trainer takes. The only place that knows the order of things.
+
+    adapter -> Sample -> fit -> Template -> Example -> prepare -> check -> Target's shape -> shard
+
+`run` is the whole of it: `convert` plans, keeps what an earlier run finished, and works through the rest.
+`plan` cuts samples into shards, `shard` makes one of them, `sample` takes one sample down the road,
+`rejects` says what was left out, `output` takes up and closes the folder, `memory` reads Samples at hand.
+"""
+
+from labels2chat.road.run import Result, convert
+from labels2chat.road.shard import Progress
+
+__all__ = ["Progress", "Result", "convert"]

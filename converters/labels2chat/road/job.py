@@ -1,0 +1,25 @@
+"""What a run has settled before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from labels2chat.target import Target
+from labels2chat.template import Setting, Template
+from labels2chat.types import Example
+
+
+class Job(Struct):
+    """All that a shard needs beside its plan entry."""
+
+    out: Path
+    target: Target
+    template: Template
+    setting: Setting
+    delivery: str
+    url_prefix: str
+    verify: bool
+    encode: Callable[[Example], bytes]

@@ -1,0 +1,86 @@
+"""Cut samples into shards, before any image is read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from labels2chat.road.job import Job
+from labels2chat.shards import Entry
+from labels2chat.types import Image, Sample
+
+_TEXT_BYTES = 1500
+"""A guess at a line's text; where it is wrong the shard rolls over to a further file."""
+
+
+def plan(samples: Iterable[Sample], job: Job, shard_size: int | None) -> Iterator[Entry]:
+    """Cut the samples into shards: contiguous runs of one split, each as much as one file is likely to hold."""
+    target, inline = job.target, job.delivery == "inline"
+    most = shard_size or target.image_examples_per_file.value
+    room = target.file_bytes.value * 0.98
+    open_entries: dict[str, Entry] = {}
+    filled: Counter[str] = Counter()
+    examples: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
+    for sample in samples:
+        split = sample.split
+        size = sum(_file_size(image) for image in sample.images)
+        count = job.template.most_examples(sample)
+        weight = count * (_TEXT_BYTES + (min(size, target.image_bytes.value) * 4 / 3 if inline else 0))
+        entry = open_entries.get(split)
+        over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
+        if entry is not None and (over or len(entry.samples) >= most):
+            yield _sealed(open_entries.pop(split))
+            entry, filled[split], examples[split] = None, 0, 0
+        if entry is None:
+            entry = open_entries[split] = Entry(split, numbers[split], [], [])
+            numbers[split] += 1
+        entry.samples.append(sample)
+        entry.sizes.append(size)
+        filled[split] += int(weight)
+        examples[split] += count
+    for entry in open_entries.values():
+        yield _sealed(entry)
+
+
+def _sealed(entry: Entry) -> Entry:
+    digest = hashlib.sha256()
+    for sample, size in zip(entry.samples, entry.sizes, strict=True):
+        try:
+            digest.update(msgspec.json.encode(sample))
+        except (UnicodeEncodeError, ValueError):  # a lone surrogate in a label: rejected later, digested here
+            digest.update(repr(sample).encode("utf-8", "backslashreplace"))
+        digest.update(b"%d\n" % size)
+    entry.digest = digest.hexdigest()
+    return entry
+
+
+def _file_size(image: Image) -> int:
+    if image.data is not None:
+        return len(image.data)
+    try:
+        return os.stat(image.path).st_size if image.path else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def outline(entries: Iterable[Entry], job: Job) -> list[dict[str, Any]]:
+    """Say what a run would make, a line per shard."""
+    lines = []
+    for entry in entries:
+        inlined = sum(entry.sizes) * 4 // 3 if job.delivery == "inline" else 0
+        lines.append(
+            {
+                "shard": entry.name,
+                "samples": len(entry.samples),
+                "examples_at_most": sum(map(job.template.most_examples, entry.samples)),
+                "bytes_about": inlined + _TEXT_BYTES * len(entry.samples),
+                "bad_records": sum(len(sample.problems) for sample in entry.samples),
+            }
+        )
+    return lines

@@ -1,0 +1,28 @@
+"""The lines of rejects.jsonl."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labels2chat.errors import CODES
+from labels2chat.types import Problem, Sample
+
+
+def reject(problem: Problem, sample: Sample | None, example_id: str | None, what: str) -> dict[str, Any]:
+    """Write a line: what was left out (a record, a sample, an example), its code, and what to do about it."""
+    place = ", ".join(part for part in ((sample.where if sample else ""), problem.where) if part)
+    row = {
+        "sample_id": sample.id if sample else None,
+        "example_id": example_id,
+        "what": what,
+        "code": problem.code,
+        "message": problem.message,
+        "source": place,
+        "remedy": CODES[problem.code],
+    }
+    return {key: _clean(value) for key, value in row.items()}
+
+
+def _clean(value: str | None) -> str | None:
+    """Show what is no Unicode (a file name in another encoding) as escapes."""
+    return None if value is None else value.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,243 @@
+"""A whole run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+import labels2chat
+from labels2chat import coordinates as coordinate_table
+from labels2chat.check import Tally, check_file
+from labels2chat.engines import threads
+from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
+from labels2chat.files import locked
+from labels2chat.road.job import Job
+from labels2chat.road.memory import open_source
+from labels2chat.road.output import close, make_folder, take_up
+from labels2chat.road.plan import outline, plan
+from labels2chat.road.shard import Progress, convert_shard
+from labels2chat.shards import Entry, Report, damage
+from labels2chat.target import Target, load_target
+from labels2chat.template import Template, load_template
+from labels2chat.types import Example, Sample, Source
+
+
+class Result(Struct):
+    """What a run made."""
+
+    out: Path
+    manifest: dict[str, Any]
+    kept: int
+    """Shards that an earlier run had finished."""
+    warnings: list[str]
+    too_many_rejects: bool
+    plan: list[dict[str, Any]] = field(default_factory=list)
+    """What a dry run would make, a line per shard."""
+
+
+def convert(
+    source: Source | Iterable[Sample] | str,
+    template: Template | str,
+    out: str | Path,
+    target: Target | str = "openai",
+    *,
+    options: dict[str, Any] | None = None,
+    params: dict[str, Any] | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    coordinates: str | None = None,
+    detail: str | None = None,
+    images: str | None = None,
+    url_prefix: str | None = None,
+    verify: str = "header",
+    shard_size: int | None = None,
+    workers: int | None = None,
+    max_rejects: str | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Convert a dataset into a folder of training files.
+
+    Args:
+        source: what `read` takes or returns, or any iterable of Samples.
+        template: a built-in template's name, the path of a template file, or a loaded one.
+        out: the folder to make. Running the same call again continues where it stopped.
+        target: a built-in target's name, the path of a profile, or a loaded one.
+        options: the adapter's, where `source` is text.
+        params: the template's parameters.
+        split: convert this split only.
+        limit: convert the first so many samples only.
+        coordinates: a convention; wins over the template's, which wins over the target's.
+        images: 'inline' or 'url'; the target's first choice where None.
+        verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
+        shard_size: samples per shard; as many as one file of the target may hold where None.
+        max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        overwrite: remove what an earlier run made in `out`, if this run is another one.
+
+    Raises:
+        UsageError, SourceError, TemplateError, TargetError: before anything is written.
+        OutputExistsError: `out` holds something else, or an unfinished run of something else.
+        OutputError: the files could not be written.
+    """
+    started = time.time()
+    target = load_target(target) if isinstance(target, str) else target
+    template = load_template(template) if isinstance(template, str) else template
+    delivery = _delivery(images, url_prefix, target)
+    _word("detail", detail, target.detail.values)
+    _word("verify", verify, ("header", "decode"))
+    way = coordinate_table.convention(coordinates or template.file.coordinates or target.coordinates)
+    allowed = _allowed_rejects(max_rejects)
+    source = open_source(source, options)
+    setting = template.setting(source, way.name, params, seed, detail)
+    out = Path(out)
+    job = Job(out, target, template, setting, delivery, url_prefix or "", verify == "decode", _encoder(target))
+    samples = _selected(source, split, limit)
+    entries = plan(samples, job, shard_size)
+    if dry_run:
+        lines = outline(entries, job)
+        read = sum(line["samples"] for line in lines)
+        return Result(out, {"samples": {"read": read}, "bad_records": len(source.problems)}, 0, [], False, lines)
+    identity = {
+        "labels2chat": labels2chat.__version__,
+        "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
+        "template": {"name": template.name, "sha256": template.sha256},
+        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
+        "options": {
+            "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
+            "params": setting.params,
+            "split": split,
+            "limit": limit,
+            "seed": seed,
+            "coordinates": way.name,
+            "detail": detail,
+            "images": delivery,
+            "url_prefix": url_prefix,
+            "verify": verify,
+            "shard_size": shard_size,
+        },
+    }
+    make_folder(out)
+    with locked(out):
+        finished = take_up(out, identity, overwrite)
+        reports, kept = _work(entries, finished, job, workers or os.cpu_count() or 1, source.count, progress)
+        manifest = close(out, identity, source, reports, started)
+    warnings = _warnings(reports, target, manifest)
+    read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
+    rejected += manifest["examples"]["rejected"]
+    return Result(out, manifest, kept, warnings, rejected > allowed(read))
+
+
+def _work(
+    entries: Iterable[Entry],
+    finished: dict[str, Report],
+    job: Job,
+    workers: int,
+    count: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> tuple[list[Report], int]:
+    """Bring each entry to its report: the one that is there, or a new one. Reports come in the plan's order."""
+    reports: dict[str, Report] = {}
+    names: list[str] = []
+    state = Progress(0, 0, 0, count)
+
+    def pending() -> Iterator[Entry]:
+        for entry in entries:
+            names.append(entry.name)
+            report = finished.get(entry.name)
+            if report is not None and report.digest != entry.digest:
+                raise OutputExistsError(
+                    f"{job.out} was begun from other data: the samples of {entry.name} have changed; "
+                    "choose another -o, or give --overwrite"
+                )
+            if report is not None and damage(job.out, report.files) is None:
+                reports[entry.name] = report
+                tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
+            else:
+                yield entry
+
+    def tell(samples: int, examples: int, rejected: int) -> None:
+        state.samples += samples
+        state.examples += examples
+        state.rejected += rejected
+        if progress is not None:
+            progress(state)
+
+    def work(entry: Entry, hands: int) -> Report:
+        return convert_shard(entry, job, hands, tell)
+
+    made = list(threads.run(work, pending(), workers))
+    kept = len(reports)
+    reports |= {report.shard: report for report in made}
+    return [reports[name] for name in names], kept
+
+
+def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:
+    seen: set[str] = set()
+    taken = 0
+    for sample in source:
+        seen.add(sample.split)
+        if split is not None and sample.split != split:
+            continue
+        if limit is not None and taken >= limit:
+            return
+        taken += 1
+        yield sample
+    if not taken:
+        if split is not None and seen:
+            raise UsageError(f"--split {split}: the source has no such split{did_you_mean(split, seen)}")
+        raise SourceError(f"{source.uri} has no samples")
+
+
+def _warnings(reports: list[Report], target: Target, manifest: dict[str, Any]) -> list[str]:
+    """Say what is no error and still matters before an upload."""
+    found = []
+    if not manifest["examples"]["written"]:
+        codes = ", ".join(f"{code} ({count})" for code, count in manifest["rejects"]["by_code"].items())
+        found.append(f"no example was written: {codes}; see rejects.jsonl")
+    for made in (made for report in reports for made in report.files):
+        tally = Tally(made.examples, made.images and made.examples, made.images, made.bytes)
+        for problem in check_file(tally, target):
+            found.append(f"{made.file}: {problem.message} [{problem.rule}]")
+    return found
+
+
+def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
+    delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
+    _word("images", delivery, target.delivery)
+    if delivery == "url" and not url_prefix:
+        raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
+    if delivery != "url" and url_prefix:
+        raise UsageError("--url-prefix goes with --images url")
+    if url_prefix and not url_prefix.startswith(("http://", "https://")):
+        raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
+    return delivery
+
+
+def _word(option: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(f"--{option} {value}{did_you_mean(value, known)}")
+
+
+def _allowed_rejects(text: str | None) -> Callable[[int], float]:
+    if text is None:
+        return lambda read: read * 0.1 if read > 100 else float("inf")
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        number = -1.0
+    if number < 0:
+        raise UsageError(f"--max-rejects {text}: give a number, or a share such as 5%")
+    return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
+
+
+def _encoder(target: Target) -> Callable[[Example], bytes]:
+    encode: Callable[[Example], bytes] = import_module(f"labels2chat.targets.{target.shape}").encode
+    return encode

@@ -1,0 +1,86 @@
+"""Small English for class names. What comes out wrong for a word is set right by `class_names` in the template."""
+
+from __future__ import annotations
+
+import re
+
+_IRREGULAR = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "foot": "feet",
+    "tooth": "teeth",
+    "goose": "geese",
+    "mouse": "mice",
+    "knife": "knives",
+    "life": "lives",
+    "wife": "wives",
+    "leaf": "leaves",
+    "loaf": "loaves",
+    "shelf": "shelves",
+    "wolf": "wolves",
+    "calf": "calves",
+    "half": "halves",
+    "scarf": "scarves",
+    "potato": "potatoes",
+    "tomato": "tomatoes",
+    "hero": "heroes",
+    "ox": "oxen",
+    "cactus": "cacti",
+}
+_SAME = {
+    "sheep",
+    "deer",
+    "fish",
+    "aircraft",
+    "scissors",
+    "skis",
+    "jeans",
+    "shorts",
+    "glasses",
+    "series",
+    "species",
+}
+_SILENT_H = ("hour", "honest", "heir", "honor", "honour")
+_HARD_VOWEL = ("uni", "use", "usu", "eu", "one", "ufo")
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a class name: 'traffic light' -> 'traffic lights', 'person' -> 'people'."""
+    head, space, last = noun.rpartition(" ")
+    lower = last.lower()
+    if lower in _SAME:
+        many = last
+    elif lower in _IRREGULAR:
+        many = _IRREGULAR[lower]
+        many = many.capitalize() if last[:1].isupper() else many
+    elif re.search(r"(s|x|z|ch|sh)$", lower):
+        many = last + "es"
+    elif re.search(r"[^aeiou]y$", lower):
+        many = last[:-1] + "ies"
+    else:
+        many = last + "s"
+    return head + space + many
+
+
+def article(noun: str) -> str:
+    """Put 'a' or 'an' before a class name."""
+    lower = noun.lower()
+    vowel = lower[:1] in "aeiou" and not lower.startswith(_HARD_VOWEL)
+    return f"{'an' if vowel or lower.startswith(_SILENT_H) else 'a'} {noun}"
+
+
+def and_list(items: list[str], word: str = "and") -> str:
+    """Join words as English does: 'a, b and c'."""
+    items = [str(item) for item in items]
+    return f" {word} ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def sentence(text: str) -> str:
+    """Begin with a capital and end with a full stop, unless a stop is there."""
+    text = text.strip()
+    if not text:
+        return text
+    text = text[0].upper() + text[1:]
+    return text if text[-1] in ".!?…\"'" else text + "."

@@ -1,0 +1,174 @@
+"""The records that flow along the road. This file imports nothing of ours.
+
+A `Sample` is what the dataset says, an `Example` what the model will see.
+
+The frame of every coordinate in a `Sample`, in pixels of the upright image unless `Image.frame` says otherwise:
+
+    (0, 0) ────────────► x
+      │    (x, y) ┌──────────┐
+      │           │          │ height
+      ▼ y         └──────────┘
+                     width
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height in pixels, COCO's order."""
+
+Frame = Literal["auto", "stored", "display"]
+"""Which pixels the coordinates count: as stored in the file, as displayed (EXIF applied), or found out per image."""
+
+KINDS = ("class", "boxes", "captions")
+"""The kinds of label that a source can have and a template can require."""
+
+
+class Image(Struct, omit_defaults=True):
+    """A picture as the dataset refers to it: one of `path`, `url` or `data`."""
+
+    name: str
+    path: str | None = None
+    url: str | None = None
+    data: bytes | None = None
+    width: int | None = None
+    """Declared by the dataset, in pixels; None where it says nothing. Not yet compared with the file."""
+    height: int | None = None
+    frame: Frame = "auto"
+    rescale: bool = False
+    """Whether boxes made for another size are scaled to the file's; else such a sample is rejected."""
+
+
+class Problem(Struct, omit_defaults=True):
+    """Something that is wrong with a record; `code` is a key of `errors.CODES`."""
+
+    code: str
+    message: str
+    where: str = ""
+    """The record or place: 'annotation 107', 'messages[1].content[0]'."""
+    rule: str = ""
+    """Where the rule comes from, for rules that a provider made."""
+
+
+class Annotation(Struct, omit_defaults=True):
+    """One labelled object of an image."""
+
+    category: str
+    bbox: Box | None = None
+    id: int | str | None = None
+    iscrowd: bool = False
+    area: float | None = None
+
+
+class Sample(Struct, omit_defaults=True):
+    """What the dataset says about one image (or a few that belong together)."""
+
+    id: str
+    images: list[Image]
+    annotations: list[Annotation] | None = None
+    """Objects; None where nobody looked for any, [] where somebody looked and found none (a negative)."""
+    labels: list[str] = field(default_factory=list)
+    """Image-level classes."""
+    captions: list[str] = field(default_factory=list)
+    split: str = "train"
+    problems: list[Problem] = field(default_factory=list)
+    """Records of this sample that were left out: a box without area, an unknown category."""
+    where: str = ""
+    """The place in the source, for messages: 'instances.json image 42'."""
+
+
+class Source(Struct):
+    """A dataset that can be walked over more than once.
+
+    A new kind of source is this record and a function that yields Samples, grouped by split or not.
+    """
+
+    uri: str
+    adapter: str
+    read: Callable[[], Iterator[Sample]]
+    """Iterates all Samples, in the same order each time."""
+    fingerprint: Callable[[], str]
+    """A digest of what the labels are made from; changes when they change."""
+    kinds: frozenset[str]
+    categories: list[str]
+    """The class names, in the source's order."""
+    count: int | None = None
+    """How many Samples there are, where that is known without reading them."""
+    notes: dict[str, int] = field(default_factory=dict)
+    """What was passed over and counted: {'hidden files': 3}."""
+    problems: list[Problem] = field(default_factory=list)
+    """Bad records that belong to no Sample."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        return self.read()
+
+
+class Option(Struct):
+    """One `-O key=value` of an adapter."""
+
+    help: str
+    type: Literal["text", "flag", "choice", "folder"] = "text"
+    default: Any = None
+    choices: tuple[str, ...] = ()
+
+
+class Picture(Struct, omit_defaults=True):
+    """An image as the model will get it."""
+
+    index: int
+    """Its place in `Sample.images`."""
+    name: str = ""
+    width: int = 0
+    """Delivered size in pixels: the size that the coordinates in the text were written for."""
+    height: int = 0
+    format: str = ""
+    """'jpeg', 'png', 'webp'; empty for a URL nobody looked at."""
+    mode: str = ""
+    size: int = 0
+    """Bytes of the encoded image."""
+    animated: bool = False
+    data: bytes | None = None
+    url: str | None = None
+    detail: str | None = None
+
+
+Part = str | Picture
+"""A piece of a message's content: text, or an image in its place."""
+
+
+class Message(Struct, omit_defaults=True):
+    """One turn. `content` keeps texts and images in order; one lone text is written as a plain string."""
+
+    role: str
+    content: list[Part]
+    weight: int | None = None
+    name: str | None = None
+    tool_calls: Any = None
+    """Calls in place of text; passed on, never made here."""
+
+
+class Example(Struct, omit_defaults=True):
+    """One conversation with images in place: one line of the output."""
+
+    id: str
+    messages: list[Message]
+    sample_id: str = ""
+
+    def pictures(self) -> list[Picture]:
+        """Every image of the example, in order."""
+        return [part for message in self.messages for part in message.content if isinstance(part, Picture)]
+
+    def map_images(self, change: Callable[[Picture], Picture]) -> Example:
+        """Return the same conversation with each image replaced by `change(image)`."""
+        messages = [
+            replace(m, content=[part if isinstance(part, str) else change(part) for part in m.content])
+            if any(isinstance(part, Picture) for part in m.content)
+            else m
+            for m in self.messages
+        ]
+        return replace(self, messages=messages)
