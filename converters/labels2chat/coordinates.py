@@ -18,7 +18,7 @@ class Convention(Struct, frozen=True):
     name: str
     note: str
     """States the convention in a prompt; may use {width} and {height} of the delivered image."""
-    grid: float | None = None
+    grid: int | None = None
     """What the image's full width and height count as; None for pixels."""
     decimals: int = 0
     """Digits after the point; 0 writes integers."""
@@ -30,16 +30,15 @@ class Convention(Struct, frozen=True):
         Values are clipped to the image and rounded to the nearest step, halves to the even one.
         """
         x, y, w, h = bbox
-        across, down = (self.grid / width, self.grid / height) if self.grid else (1.0, 1.0)
-        right, bottom = (self.grid, self.grid) if self.grid else (width, height)
-        x1, y1, x2, y2 = x * across, y * down, (x + w) * across, (y + h) * down
-        x1, x2 = min(max(x1, 0.0), right), min(max(x2, 0.0), right)
-        y1, y2 = min(max(y1, 0.0), bottom), min(max(y2, 0.0), bottom)
-        if self.decimals:
-            digits = self.decimals
-            x1, y1, x2, y2 = round(x1, digits), round(y1, digits), round(x2, digits), round(y2, digits)
+        grid, digits = self.grid, self.decimals or None
+        if grid is None:
+            across, down, right, bottom = 1.0, 1.0, width, height
         else:
-            x1, y1, x2, y2 = round(x1), round(y1), round(x2), round(y2)
+            across, down, right, bottom = grid / width, grid / height, grid, grid
+        x1, y1 = round(x * across, digits), round(y * down, digits)
+        x2, y2 = round((x + w) * across, digits), round((y + h) * down, digits)
+        if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
+            x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
         return [y1, x1, y2, x2] if self.order == "yxyx" else [x1, y1, x2, y2]
 
     def say(self, width: int, height: int) -> str:

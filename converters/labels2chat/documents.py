@@ -22,7 +22,7 @@ MAX_DEPTH = 40
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 T = TypeVar("T")
@@ -72,8 +72,10 @@ class Document:
         if len(text) > MAX_BYTES:
             raise self.error(f"{self.name}: larger than {MAX_BYTES // 1024} KB; is this the right file?")
         try:
+            depth = 0
             for event in yaml.parse(text, Loader=_Loader):
-                self._refuse(event)
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                self._refuse(event, depth)
             node = yaml.compose(text, Loader=_Loader)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
@@ -82,10 +84,10 @@ class Document:
             raise self.error(f"{place}: not YAML: {problem}") from None
         if node is None:
             raise self.error(f"{self.name}: the file is empty")
-        return self._value(node, "$", 0)
+        return self._value(node, "$")
 
-    def _refuse(self, event: Any) -> None:
-        what = None
+    def _refuse(self, event: Any, depth: int) -> None:
+        what = f"nested more than {MAX_DEPTH} levels deep" if depth > MAX_DEPTH else None
         if isinstance(event, yaml.AliasEvent):
             what = f"aliases (*{event.anchor}) are not allowed; write the value out"
         elif getattr(event, "anchor", None):
@@ -96,15 +98,13 @@ class Document:
             mark = event.start_mark
             raise self.error(f"{self.name}:{mark.line + 1}:{mark.column + 1}: {what}")
 
-    def _value(self, node: Any, path: str, depth: int) -> Any:
+    def _value(self, node: Any, path: str) -> Any:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         self.places[path] = (line, column)
-        if depth > MAX_DEPTH:
-            raise self.fail(path, f"nested more than {MAX_DEPTH} levels deep")
         if isinstance(node, yaml.ScalarNode):
             return node.value if node.style else _plain(node.value)
         if isinstance(node, yaml.SequenceNode):
-            return [self._value(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(node.value)]
+            return [self._value(item, f"{path}[{i}]") for i, item in enumerate(node.value)]
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
@@ -114,7 +114,7 @@ class Document:
                 raise self.fail(here, "a key must be a word")
             if key in result:
                 raise self.fail(here, f"the key {key!r} stands here twice")
-            result[key] = self._value(value_node, here, depth + 1)
+            result[key] = self._value(value_node, here)
             self.places[here] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             self.places[f"{here}!"] = (value_node.start_mark.line + 1, value_node.start_mark.column + 1)
         return result

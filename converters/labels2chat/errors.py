@@ -92,6 +92,7 @@ CODES: dict[str, str] = {
     "box.empty": "the box has no area; fix or delete the annotation",
     "box.not_finite": "the box has NaN or Infinity; fix or delete the annotation",
     "box.outside": "the box lies outside its image; fix or delete the annotation",
+    "segmentation.bad": "the polygon or RLE can't be read; fix it, or use a template that needs no masks",
     "annotation.bad_record": "the annotation can't be read; fix or delete it",
     "annotation.orphan": "no image has this image_id; fix or delete the annotation",
     "annotation.unknown_category": "no category has this category_id; add it to categories",

@@ -6,18 +6,21 @@ finished shard) and temporary files. When the run is complete all of it has gone
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from labels2chat.errors import OutputError
 from labels2chat.files import publish, saying, write_whole
-from labels2chat.types import Sample
+from labels2chat.types import Line, Sample
 
 STATE = ".labels2chat"
 
@@ -69,66 +72,147 @@ class Report(Struct):
 class ShardWriter:
     """Writes the lines of one shard; rolls over to a further file when told to.
 
+    Threads of its own write and hash, in few and large steps, so that both go on while the next samples are prepared.
     The files get their final names all together in `finish`; a shard that fails leaves nothing behind.
     """
 
     def __init__(self, out: Path, entry: Entry) -> None:
         self.out, self.entry = out, entry
-        self.done: list[tuple[Path, ShardFile]] = []
-        self.file: BinaryIO | None = None
-        self.examples = self.images = self.bytes = 0
+        self.done: list[ShardFile] = []
+        self.temporaries: list[Path] = []
+        self.threads = ThreadPoolExecutor(2, thread_name_prefix="disk")
+        self.file: _File | None = None
 
-    def write(self, line: bytes, images: int) -> None:
-        """Append one line; raises OutputError when that can't be done."""
-        with saying(self.out):
-            if self.file is None:
-                self._open()
-            self.file.write(line)  # type: ignore[union-attr]
-            self.file.write(b"\n")  # type: ignore[union-attr]
-        self.hash.update(line)
-        self.hash.update(b"\n")
-        self.examples += 1
-        self.images += images
-        self.bytes += len(line) + 1
+    def write(self, line: Line, size: int) -> None:
+        """Take one line of `size` bytes; it goes to the disk at the next `flush`."""
+        if self.file is None:
+            temporary = self.out / STATE / f"{self.entry.name}_{len(self.done):03d}.jsonl.tmp"
+            self.temporaries.append(temporary)
+            with saying(self.out):
+                self.file = _File(temporary, self.threads)
+        self.file.take(line, size)
+
+    def flush(self) -> None:
+        """Hand what is waiting to the disk. Raises OutputError when an earlier part could not be written."""
+        if self.file is not None:
+            with saying(self.out):
+                self.file.flush()
 
     def roll(self) -> None:
         """Close the current file; the next line begins another."""
         if self.file is None:
             return
         with saying(self.out):
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self.file.close()
-        self.file = None
+            digest = self.file.finish()
         name = f"{self.entry.name}{f'_{len(self.done):03d}' if self.done else ''}.jsonl"
-        made = ShardFile(name, self.entry.split, self.examples, self.images, self.bytes, self.hash.hexdigest())
-        self.done.append((self.temporary, made))
+        file = self.file
+        self.done.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
+        self.file = None
 
     def finish(self) -> list[ShardFile]:
         """Give all files of the shard their final names."""
         self.roll()
+        self.threads.shutdown()
         with saying(self.out):
-            for temporary, made in self.done:
+            for temporary, made in zip(self.temporaries, self.done, strict=True):
                 publish(temporary, self.out / made.file)
-        return [made for _, made in self.done]
+        return self.done
 
     def abandon(self) -> None:
         """Remove what was not finished."""
+        self.threads.shutdown()
         if self.file is not None:
-            try:
-                self.file.close()
-            except OSError:  # a full disk says so again on close
-                pass
-            self.file = None
-            self.temporary.unlink(missing_ok=True)
-        for temporary, _ in self.done:
+            self.file.close()
+        for temporary in self.temporaries:
             temporary.unlink(missing_ok=True)
 
-    def _open(self) -> None:
-        self.temporary = self.out / STATE / f"{self.entry.name}_{len(self.done):03d}.jsonl.tmp"
-        self.file = open(self.temporary, "wb", buffering=1 << 20)  # noqa: SIM115 - closed by roll or abandon
-        self.hash = hashlib.sha256()
-        self.examples = self.images = self.bytes = 0
+
+class _File:
+    """A file that is written by one thread and hashed by another, which reads back what the first one wrote."""
+
+    def __init__(self, path: Path, threads: ThreadPoolExecutor) -> None:
+        self.threads = threads
+        self.out = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by finish or close
+        self.back = open(path, "rb", buffering=0)  # noqa: SIM115
+        self.digest = hashlib.sha256()
+        self.waiting: list[bytes] = []
+        self.writing: Future[None] | None = None
+        self.hashing: Future[None] | None = None
+        self.examples = self.images = self.bytes = self.flushed = self.hashed = 0
+
+    def take(self, line: Line, size: int) -> None:
+        self.waiting += line.pieces
+        self.examples += 1
+        self.images += line.images
+        self.bytes += size
+
+    def flush(self) -> None:
+        if not self.waiting:
+            return
+        pieces, self.waiting = self.waiting, []
+        written = self.flushed
+        if self.writing is not None:
+            self.writing.result()
+        self.writing = self.threads.submit(_append, self.out, pieces)
+        self.flushed = self.bytes
+        if written - self.hashed >= _HASH_STEP:
+            self._hash(written)
+
+    def finish(self) -> str:
+        self.flush()
+        if self.writing is not None:
+            self.writing.result()
+        self._hash(self.flushed)
+        os.fsync(self.out.fileno())
+        if self.hashing is not None:
+            self.hashing.result()
+        self.close()
+        return self.digest.hexdigest()
+
+    def close(self) -> None:
+        self.out.close()
+        self.back.close()
+
+    def _hash(self, stop: int) -> None:
+        if self.hashing is not None:
+            self.hashing.result()
+        self.hashing = self.threads.submit(_hash_on, self.back, self.digest, stop - self.hashed)
+        self.hashed = stop
+
+
+_HASH_STEP = 8 << 20
+"""Bytes hashed at a time: each step takes the interpreter's lock but twice."""
+_PIECES = 512
+"""Pieces in one system call; Linux takes 1024 (IOV_MAX)."""
+
+
+def _append(file: FileIO, pieces: list[bytes]) -> None:
+    """Write all pieces, however many a system call takes."""
+    if not hasattr(os, "writev"):
+        whole = memoryview(b"".join(pieces))
+        while whole:
+            whole = whole[file.write(whole) or 0 :]
+        return
+    rest: list[bytes | memoryview] = list(pieces)
+    while rest:
+        taken = os.writev(file.fileno(), rest[:_PIECES])
+        count = 0
+        while count < len(rest) and taken >= len(rest[count]):
+            taken -= len(rest[count])
+            count += 1
+        rest = rest[count:]
+        if taken:
+            rest[0] = memoryview(rest[0])[taken:]
+
+
+def _hash_on(file: FileIO, digest: hashlib._Hash, count: int) -> None:
+    """Read the next `count` bytes of `file` into the digest."""
+    while count:
+        data = file.read(min(count, _HASH_STEP))
+        if not data:
+            raise OSError(errno.EIO, "the file is shorter than what was written to it")
+        digest.update(data)
+        count -= len(data)
 
 
 def save_report(out: Path, report: Report) -> None:

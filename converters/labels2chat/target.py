@@ -6,10 +6,12 @@ source, which each finding then quotes. The shape of a line is the module `targe
 
 from __future__ import annotations
 
+from datetime import date
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from labels2chat.documents import Document
 from labels2chat.errors import TargetError, did_you_mean
@@ -18,7 +20,7 @@ from labels2chat.errors import TargetError, did_you_mean
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     """A number that a provider sets, and where it says so."""
 
-    value: int
+    value: Annotated[int, Meta(ge=0)]
     source: str
 
 
@@ -46,7 +48,7 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """What the short source names of the rules stand for: name -> address."""
     coordinates: str
     """The convention of `coordinates.CONVENTIONS` that answers use unless somebody says otherwise."""
-    delivery: tuple[str, ...]
+    delivery: Annotated[tuple[Literal["inline", "url"], ...], Meta(min_length=1)]
     """How images may travel, the default first: inline, url."""
     roles: Allowed
     image_roles: Allowed
@@ -87,12 +89,24 @@ def load_target(name: str) -> Target:
     for key in target.__struct_fields__:
         if isinstance(getattr(target, key), Limit):
             _known_source(document, target, key)
+    if target.shape not in (shapes := _stems(".py")):
+        raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")
+    if target.sunset is not None:
+        try:
+            date.fromisoformat(target.sunset)
+        except ValueError:
+            raise document.fail("$.sunset", f"{target.sunset!r} is no date; write 2026-12-31") from None
     return target
 
 
 def target_names() -> list[str]:
     """List the built-in targets."""
-    return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir() if f.name.endswith(".yaml"))
+    return _stems(".yaml")
+
+
+def _stems(suffix: str) -> list[str]:
+    names = (entry.name for entry in _folder().iterdir() if not entry.name.startswith("_"))
+    return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix))
 
 
 def _folder() -> resources.abc.Traversable:

@@ -22,26 +22,32 @@ from msgspec.structs import replace
 Box = tuple[float, float, float, float]
 """x, y, width, height in pixels, COCO's order."""
 
-Frame = Literal["auto", "stored", "display"]
-"""Which pixels the coordinates count: as stored in the file, as displayed (EXIF applied), or found out per image."""
+Frame = Literal["auto", "stored", "display", "relative"]
+"""What the coordinates count: pixels as stored in the file, pixels as displayed (EXIF applied), one of the two as found
+out per image, or fractions of the displayed width and height."""
 
-KINDS = ("class", "boxes", "captions")
-"""The kinds of label that a source can have and a template can require."""
+KINDS = ("class", "boxes", "masks", "keypoints", "captions", "qa", "attributes")
+"""The kinds of label that a source can have and a template can require. `class` is a class of the whole image."""
 
 
 class Image(Struct, omit_defaults=True):
-    """A picture as the dataset refers to it: one of `path`, `url` or `data`."""
+    """A picture as the dataset refers to it: one of `path`, `data` or `url`."""
 
     name: str
     path: str | None = None
     url: str | None = None
-    data: bytes | None = None
+    data: Any = None
+    """bytes, or a function without arguments that returns them (for a source that holds pictures inside tables)."""
+    size: int | None = None
+    """Bytes of the file, where `data` is a function."""
     width: int | None = None
     """Declared by the dataset, in pixels; None where it says nothing. Not yet compared with the file."""
     height: int | None = None
     frame: Frame = "auto"
     rescale: bool = False
     """Whether boxes made for another size are scaled to the file's; else such a sample is rejected."""
+    crop: Box | None = None
+    """The part to send instead of the whole, in the same frame as the labels, which follow it."""
 
 
 class Problem(Struct, omit_defaults=True):
@@ -55,6 +61,23 @@ class Problem(Struct, omit_defaults=True):
     """Where the rule comes from, for rules that a provider made."""
 
 
+class Keypoint(Struct, array_like=True):
+    """A named point of an object, in pixels. `v` is COCO's: 1 labelled but hidden, 2 visible; 0 never occurs here."""
+
+    name: str
+    x: float
+    y: float
+    v: int = 2
+
+
+class Question(Struct, omit_defaults=True):
+    """A question about the image, with the answers that annotators gave: the one to use first."""
+
+    question: str
+    answers: list[str]
+    choices: list[str] = field(default_factory=list)
+
+
 class Annotation(Struct, omit_defaults=True):
     """One labelled object of an image."""
 
@@ -63,6 +86,16 @@ class Annotation(Struct, omit_defaults=True):
     id: int | str | None = None
     iscrowd: bool = False
     area: float | None = None
+    segmentation: Any = None
+    """COCO's: polygons as [[x1, y1, x2, y2, ...], ...], or an RLE {'size': [height, width], 'counts': ...}; may be the
+    JSON text of either (msgspec.Raw), which `masks.segmentation` reads."""
+    keypoints: list[Keypoint] = field(default_factory=list)
+    score: float | None = None
+    """A prediction's confidence; None for ground truth."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Whatever else the source says of the object: {'color': 'red', 'occluded': True}."""
+    image: int = 0
+    """Which of the sample's images it belongs to."""
 
 
 class Sample(Struct, omit_defaults=True):
@@ -75,6 +108,13 @@ class Sample(Struct, omit_defaults=True):
     labels: list[str] = field(default_factory=list)
     """Image-level classes."""
     captions: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+    """Classes that somebody looked for and did not find: safe to ask for with the answer no."""
+    not_exhaustive: list[str] = field(default_factory=list)
+    """Classes of which not every object is labelled: no basis for counts or for the answer no."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Whatever else the source says of the sample."""
     split: str = "train"
     problems: list[Problem] = field(default_factory=list)
     """Records of this sample that were left out: a box without area, an unknown category."""
@@ -97,6 +137,9 @@ class Source(Struct):
     kinds: frozenset[str]
     categories: list[str]
     """The class names, in the source's order."""
+    exhaustive: bool = True
+    """Whether a class without objects in an image is not in it; False for LVIS, Open Images and the like, where only
+    `Sample.absent` says so."""
     count: int | None = None
     """How many Samples there are, where that is known without reading them."""
     notes: dict[str, int] = field(default_factory=dict)
@@ -135,6 +178,18 @@ class Picture(Struct, omit_defaults=True):
     data: bytes | None = None
     url: str | None = None
     detail: str | None = None
+
+
+class Line(Struct):
+    """One line of a shard in pieces, so that images of megabytes are not copied to put text around them."""
+
+    pieces: list[bytes]
+    images: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole line, its end included."""
+        return sum(map(len, self.pieces))
 
 
 Part = str | Picture

@@ -5,6 +5,7 @@ A new format is a new file here; its name is the scheme: `coco:instances.json`.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from importlib import import_module
 from pathlib import Path
@@ -42,9 +43,9 @@ def _split(source: str) -> tuple[str, str]:
     scheme, colon, path = source.partition(":")
     if colon and scheme in adapter_names():
         return scheme, path
-    if colon and len(scheme) > 1 and scheme.isidentifier() and not Path(source).exists():
+    if colon and len(scheme) > 1 and scheme.isidentifier() and not os.path.exists(source):
         raise UsageError(f"no adapter {scheme!r}{did_you_mean(scheme, adapter_names())}")
-    if not Path(source).exists():
+    if not os.path.exists(source):
         raise SourceError(f"there is no file or folder {source}")
     fitting = [name for name in adapter_names() if adapter(name).detect(Path(source))]
     if len(fitting) == 1:

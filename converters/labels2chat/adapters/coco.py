@@ -6,10 +6,12 @@ said where it is done; a bad record never stops the reading, it becomes a proble
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import math
 import mmap
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -26,7 +28,12 @@ OPTIONS = {
     "images": Option("folder with the image files (default: found beside the JSON)", "folder"),
     "split": Option("name of the split (default: from the file name, else train)"),
     "strict": Option("stop at the first bad record instead of counting it", "flag", False),
-    "bbox_format": Option("how the boxes are written", "choice", "xywh", ("xywh", "xyxy")),
+    "bbox_format": Option(
+        "how the boxes are written (default: xywh, and a stop where they look like corners)",
+        "choice",
+        None,
+        ("xywh", "xyxy"),
+    ),
     "annotation_frame": Option(
         "which pixels the boxes count where EXIF rotates the image",
         "choice",
@@ -87,7 +94,7 @@ def read(path: str, **options: Any) -> Source:
     Raises SourceError where the file as a whole is no COCO: not JSON, a results file, an image id that stands twice.
     """
     where = Path(path)
-    if where.is_dir():
+    if os.path.isdir(where):
         where = _only_json(where)
     problems: list[Problem] = []
     file = _parse(where, problems)
@@ -95,27 +102,24 @@ def read(path: str, **options: Any) -> Source:
     split = options.get("split") or _split_of(where)
     images, merged = _unique_images(file.images, where)
     found, annotations = _by_image(file.annotations, images, merged, problems)
-    if options.get("strict") and problems:
-        first = problems[0]
-        raise SourceError(f"{where}: {first.where}: {first.message} ({first.code}; {len(problems)} in all)")
     if options.get("bbox_format") == "xyxy":
         for annotation in file.annotations:
             if annotation.bbox:
                 x1, y1, x2, y2 = annotation.bbox
                 annotation.bbox = (x1, y1, x2 - x1, y2 - y1)
-    else:
+    elif options.get("bbox_format") is None:
         _refuse_corner_boxes(file.annotations, images, where)
     folder = _Folder(where, options.get("images"), images, bool(options.get("allow_outside_root")))
     kinds = _kinds(file.annotations)
     frame, rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
 
     def samples() -> Iterator[Sample]:
-        looked = "boxes" in kinds or not kinds
+        looked = "boxes" in kinds or not (kinds or file.annotations or problems)
         for image in images:
             entry = Image(
                 name=image.file_name or str(image.id),
-                width=int(image.width) if image.width else None,
-                height=int(image.height) if image.height else None,
+                width=_pixels(image.width),
+                height=_pixels(image.height),
                 frame=frame,
                 rescale=rescale,
             )
@@ -130,6 +134,10 @@ def read(path: str, **options: Any) -> Source:
             _attach(sample, annotations.get(image.id, ()), names)
             yield sample
 
+    if options.get("strict"):
+        bad = problems + [problem for sample in samples() for problem in sample.problems]
+        if bad:
+            raise SourceError(f"{where}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
     return Source(
         uri=f"coco:{path}",
         adapter="coco",
@@ -153,19 +161,20 @@ def _attach(sample: Sample, records: list[_Annotation] | tuple[()], names: dict[
                 sample.captions.append(text)
             else:
                 sample.problems.append(Problem("caption.empty", "no text", f"annotation {record.id}"))
-            continue
+            if bbox is None:
+                continue
         category = names.get(record.category_id)
-        if category is None:
+        if category is None and record.category_id is not None:
             category = names.get(str(record.category_id))
         if category is None:
             message = f"category_id {record.category_id!r} is not among the categories"
             sample.problems.append(Problem("annotation.unknown_category", message, f"annotation {record.id}"))
         elif bbox is None:
-            if record.segmentation is UNSET or record.segmentation == b"null":
-                sample.labels.append(category)
-            else:
+            if _outlined(record):
                 message = "has a segmentation and no bbox"
                 sample.problems.append(Problem("annotation.bad_record", message, f"annotation {record.id}"))
+            else:
+                sample.labels.append(category)
         elif not math.isfinite(bbox[0] + bbox[1] + bbox[2] + bbox[3]):
             sample.problems.append(Problem("box.not_finite", f"bbox {bbox}", f"annotation {record.id}"))
         elif bbox[2] <= 0 or bbox[3] <= 0:
@@ -179,17 +188,23 @@ def _parse(path: Path, problems: list[Problem]) -> _File:
     """Decode the file into records: typed and fast where it is clean, one record at a time where it isn't."""
     try:
         with open(path, "rb") as file:
-            if not path.stat().st_size:
-                raise SourceError(f"{path}: the file is empty")
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            size = os.fstat(file.fileno()).st_size
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise SourceError(f"cannot read {path}: {error}") from None
+    if not data:
+        raise SourceError(f"{path}: the file is empty")
+    collecting = gc.isenabled()
+    gc.disable()  # a million new records, none of them garbage: the collector would only walk over them again
     try:
         return msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return _parse_leniently(path, bytes(data), problems)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _parse_leniently(path: Path, data: bytes, problems: list[Problem]) -> _File:
@@ -203,6 +218,8 @@ def _parse_leniently(path: Path, data: bytes, problems: list[Problem]) -> _File:
         ) from None
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except ValueError:  # Python converts no number of more than 4300 digits
+        raise SourceError(f"{path}: holds a number of thousands of digits") from None
     except RecursionError:
         raise SourceError(f"{path}: nested too deeply to be a COCO file") from None
     if isinstance(content, list):
@@ -217,6 +234,9 @@ def _parse_leniently(path: Path, data: bytes, problems: list[Problem]) -> _File:
     if not isinstance(content.get("images"), list):
         keys = ", ".join(map(str, list(content)[:8])) or "none"
         raise SourceError(f"{path}: no list of images in this file (keys: {keys}); is it COCO?")
+    for key in ("annotations", "categories"):
+        if not isinstance(content.get(key) or [], list):
+            raise SourceError(f"{path}: {key} is no list; a COCO file has a list of objects there")
     return _File(
         images=_records(content["images"], _Image, "image", problems),
         annotations=_records(content.get("annotations"), _Annotation, "annotation", problems),
@@ -226,7 +246,7 @@ def _parse_leniently(path: Path, data: bytes, problems: list[Problem]) -> _File:
 
 def _records(items: Any, type: type[Any], kind: str, problems: list[Problem]) -> list[Any]:
     records = []
-    for position, item in enumerate(items if isinstance(items, list) else ()):
+    for position, item in enumerate(items or ()):
         try:
             if isinstance(item, dict) and "segmentation" in item:
                 item = {**item, "segmentation": Raw(msgspec.json.encode(item["segmentation"]))}
@@ -239,14 +259,14 @@ def _records(items: Any, type: type[Any], kind: str, problems: list[Problem]) ->
 
 
 def _category_names(categories: list[_Category], path: Path) -> dict[Any, str]:
-    """Map ids to names. Ids may be anything, 0 too; equal names are one class."""
+    """Map ids, and ids as text, to names. Ids may be anything, 0 too; equal names are one class."""
     names: dict[Any, str] = {}
     for category in categories:
         name = str(category.id) if category.name in (None, "") else str(category.name)
         if names.get(category.id, name) != name:
             raise SourceError(f"{path}: category id {category.id} is both {names[category.id]!r} and {name!r}")
         names[category.id] = name
-    return names
+    return {str(id): name for id, name in names.items()} | names
 
 
 def _unique_images(images: list[_Image], path: Path) -> tuple[list[_Image], dict[Any, Any]]:
@@ -254,16 +274,16 @@ def _unique_images(images: list[_Image], path: Path) -> tuple[list[_Image], dict
 
     An id that stands twice is refused: whose annotations are whose could only be guessed.
     """
-    if len({image.id for image in images}) != len(images):
-        counts = Counter(image.id for image in images)
-        twice = [str(id) for id, count in counts.items() if count > 1]
+    if len({str(image.id) for image in images}) != len(images):
+        counts = Counter(str(image.id) for image in images)
+        twice = [id for id, count in counts.items() if count > 1]
         raise SourceError(f"{path}: image ids stand more than once: {', '.join(twice[:10])} ({len(twice)} in all)")
     first: dict[str, _Image] = {}
     merged: dict[Any, Any] = {}
     for image in images:
-        if image.file_name is None and image.coco_url:  # LVIS v1 has no file_name
+        if not image.file_name and image.coco_url:  # LVIS v1 has no file_name
             image.file_name = "/".join(PurePosixPath(image.coco_url).parts[-2:])
-        if image.file_name is None:
+        if not image.file_name:
             continue
         other = first.setdefault(image.file_name, image)
         if other is image:
@@ -301,8 +321,8 @@ def _by_image(
     found = {"images": len(images), "annotations": len(annotations), "crowd": crowd}
     found["images_without_annotations"] = sum(not groups[image.id] for image in images)
     found["merged_images"] = len(merged)
-    ids = Counter(a.id for a in annotations if a.id is not None)
-    found["duplicate_annotation_ids"] = sum(count - 1 for count in ids.values() if count > 1)
+    ids = [annotation.id for annotation in annotations if annotation.id is not None]
+    found["duplicate_annotation_ids"] = len(ids) - len(set(ids))
     return {key: value for key, value in found.items() if value}, groups
 
 
@@ -311,13 +331,17 @@ def _kinds(annotations: list[_Annotation]) -> set[str]:
     for annotation in annotations:
         if annotation.caption is not None:
             kinds.add("captions")
-        elif annotation.bbox is not None:
+        if annotation.bbox is not None:
             kinds.add("boxes")
-        elif annotation.category_id is not None:
+        elif annotation.caption is None and annotation.category_id is not None and not _outlined(annotation):
             kinds.add("class")
         if len(kinds) == 3:
             break
     return kinds
+
+
+def _outlined(annotation: _Annotation) -> bool:
+    return isinstance(annotation.segmentation, Raw) and bytes(annotation.segmentation) != b"null"
 
 
 def _refuse_corner_boxes(annotations: list[_Annotation], images: list[_Image], path: Path) -> None:
@@ -346,21 +370,24 @@ class _Folder:
     def __init__(self, path: Path, given: str | None, images: list[_Image], outside: bool) -> None:
         self.outside = outside
         self.flat = False
-        names = [image.file_name for image in images[:_PROBE] if image.file_name]
+        every = [image.file_name for image in images if image.file_name]
+        names = [name for name in every[:_PROBE] if outside or not _escapes(name)]
+        nested = any(_relative(name, True) != name for name in names)
+        flats = (False, True) if nested and _all_different(every) else (False,)
         self.tried = [Path(given)] if given else _usual_places(path)
-        if given and not Path(given).is_dir():
+        if given and not os.path.isdir(given):
             raise SourceError(f"there is no folder {given} (from -O images={given})")
         best, self.root = 0, (str(given) if given else None)
         for place in self.tried:
-            for flat in (False, True):
-                hits = sum((place / _relative(name, flat)).is_file() for name in names)
+            for flat in flats:
+                hits = sum(os.path.isfile(place / _relative(name, flat)) for name in names)
                 if hits > best:
                     best, self.root, self.flat = hits, str(place), flat
 
     def place(self, entry: Image, image: _Image, problems: list[Problem]) -> None:
         """Set the entry's path; a name that leaves the folder gets none, and a problem instead."""
         name = image.file_name
-        if name is None:
+        if not name:
             problems.append(Problem("image.missing", "the record has no file_name", f"image {image.id}"))
         elif not self.outside and _escapes(name):
             message = f"file_name {name!r} leaves the image folder"
@@ -370,12 +397,17 @@ class _Folder:
             message = f"no folder holds the images; looked in {tried}"
             problems.append(Problem("image.missing", message, f"image {image.id}"))
         else:
-            entry.path = f"{self.root}/{_relative(name, self.flat)}"
+            entry.path = os.path.join(self.root, _relative(name, self.flat))
 
 
 def _relative(name: str, flat: bool) -> str:
     name = name.replace("\\", "/")
     return name.rsplit("/", 1)[-1] if flat else name
+
+
+def _all_different(names: list[str]) -> bool:
+    """Whether the names differ without their folders too: a/1.jpg and b/1.jpg would be taken for one file."""
+    return len({_relative(name, True) for name in names}) == len(names)
 
 
 def _escapes(name: str) -> bool:
@@ -386,7 +418,8 @@ def _escapes(name: str) -> bool:
 
 def _usual_places(path: Path) -> list[Path]:
     """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne and Roboflow around an annotation file."""
-    near, above = path.parent, path.parent.parent
+    near = path.parent
+    above = near / ".." if near.name in ("", "..") else near.parent
     token = re.split(r"[_.]", path.stem)[-1]
     places = [above / "images" / token, above / token, near / token, near / "images" / token]
     places += [above / "images", near / "images", near / "data", above / "data", near, above]
@@ -409,10 +442,15 @@ def _only_json(folder: Path) -> Path:
     raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
 
 
+def _pixels(value: float | None) -> int | None:
+    """Return a declared width or height; None for one that no image has (0, -1, NaN)."""
+    return int(value) if value and 1 <= value < 1 << 31 else None
+
+
 def _flag(value: Any) -> bool:
     """Read iscrowd as real files write it: 0, 1, true, 1.0, "1", [0]."""
-    if isinstance(value, list):
-        return any(map(_flag, value))
+    while isinstance(value, list):
+        value = value[0] if value else 0
     if isinstance(value, str):
         return value.strip().lower() in ("1", "1.0", "true")
     return bool(value)

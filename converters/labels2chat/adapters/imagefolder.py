@@ -76,7 +76,7 @@ def detect(path: Path) -> bool:
 def read(path: str, **options: Any) -> Source:
     """Read a folder. `options` are those of OPTIONS. Raises SourceError when it holds no image."""
     root = Path(path)
-    if not root.exists():
+    if not os.path.exists(root):
         raise SourceError(f"there is no folder {path}")
     if not root.is_dir():
         hint = "; unpack the archive first" if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz") else ""
@@ -130,7 +130,10 @@ def _walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
             name = f"{relative}{entry.name}"
             if _hidden(entry.name):
                 note("hidden entries")
-            elif entry.is_dir(follow_symlinks=follow):
+            elif _is_folder(entry):
+                if entry.is_symlink() and not follow:
+                    note("links to folders")
+                    continue
                 status = os.stat(entry.path)
                 identity = (status.st_dev, status.st_ino)
                 if identity in above:
@@ -138,8 +141,6 @@ def _walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
                     continue
                 empty = False
                 yield from enter(entry.path, f"{name}/", (*above, identity))
-            elif entry.is_dir():
-                note("links to folders")
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
                 empty = False
                 yield name
@@ -152,6 +153,10 @@ def _walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
     yield from enter(str(root), "", ((status.st_dev, status.st_ino),))
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # is_dir raises for a link to itself
+
+
 def _hidden(name: str) -> bool:
     return name.startswith((".", "__"))
 
@@ -162,12 +167,11 @@ def _label(paths: list[str], split: str | None, label_from: str, notes: dict[str
     Top folders are splits only when every one of them has a split's name: car/, bus/, train/ are three classes.
     """
     tops = {path.split("/", 1)[0] for path in paths if "/" in path}
-    rooted = any("/" not in path for path in paths)
-    splits = split is None and bool(tops) and not rooted and all(top.lower() in SPLITS for top in tops)
+    splits = split is None and bool(tops) and all(top.lower() in SPLITS for top in tops)
     files = []
     for path in paths:
         *folders, _ = path.split("/")
-        own = SPLITS[folders.pop(0).lower()] if splits else (split or "train")
+        own = SPLITS[folders.pop(0).lower()] if splits and folders else (split or "train")
         if len(folders) > 1:
             notes["images in nested folders"] = notes.get("images in nested folders", 0) + 1
             folders = {"first": folders[:1], "last": folders[-1:]}.get(label_from, folders)

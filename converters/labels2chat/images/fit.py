@@ -5,12 +5,15 @@ from __future__ import annotations
 from msgspec import Struct
 
 from labels2chat.errors import RecordError
-from labels2chat.images.header import Header
+from labels2chat.images.header import MAX_PIXELS, Header
 from labels2chat.target import Target
 
 _WORST_BYTES_PER_PIXEL = {"RGB": 0.55, "RGBA": 1.6}
 """Lossy files at the quality floor (40) stay under this even for pure noise: measured with Pillow 13, JPEG 0.35,
 WEBP 0.49, WEBP with alpha 1.50."""
+
+_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+"""What the encoders can write, in pixels."""
 
 
 class Fit(Struct, frozen=True):
@@ -25,6 +28,8 @@ class Fit(Struct, frozen=True):
     """The format to fall back to when `format` turns out too heavy."""
     why: str = ""
     """Why the file can't go as it is: 'EXIF orientation 6'."""
+    orientation: int = 1
+    """How the stored pixels are turned to stand upright (EXIF 1..8)."""
 
 
 def fit(header: Header, size: int, target: Target) -> Fit:
@@ -60,7 +65,11 @@ def fit(header: Header, size: int, target: Target) -> Fit:
             width, height = max(1, int(width * scale)), max(1, int(height * scale))
     lossy = "webp" if mode == "RGBA" and "webp" in target.formats else "jpeg"
     form = lossy if size > limit else _lossless(header, lossy, target)
-    return Fit(width, height, form, "RGB" if form == "jpeg" else mode, False, lossy, ", ".join(reasons))
+    longest, most = max(width, height), _LONGEST_SIDE.get(form, MAX_PIXELS)
+    if longest > most:
+        width, height = max(1, width * most // longest), max(1, height * most // longest)
+    mode = "RGB" if form == "jpeg" else mode
+    return Fit(width, height, form, mode, False, lossy, ", ".join(reasons), header.orientation)
 
 
 def _has_alpha(header: Header) -> bool:

@@ -51,7 +51,7 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit]) -> tuple[Sam
 
 
 def _frame(image: Image, header: Header, annotations: list[Annotation], warnings: list[str]) -> str:
-    """Decide between 'stored', 'display' and 'rescale' for one image."""
+    """Decide between 'stored' and 'display' for one image, each perhaps 'rescaled' too."""
     stored, upright = (header.width, header.height), header.upright
     declared = (image.width, image.height) if image.width and image.height else None
     if image.frame != "auto":
@@ -70,8 +70,9 @@ def _frame(image: Image, header: Header, annotations: list[Annotation], warnings
             warnings.append("frame.display_boxes_with_stored_size")
             return "display"
         return "stored"
-    if image.rescale:
-        return "rescale"
+    if image.rescale and declared:
+        frame = image.frame if image.frame != "auto" else _likelier(declared, stored, upright)
+        return f"rescaled {frame}"
     raise RecordError(
         "image.size_mismatch",
         f"declared {image.width} x {image.height}, the file has {upright[0]} x {upright[1]} pixels",
@@ -83,11 +84,13 @@ def _place(
 ) -> tuple[Box | None, str]:
     width, height = header.upright
     x, y, w, h = bbox
-    if frame == "stored" and header.orientation != 1:
-        x, y, w, h = turn(bbox, header.orientation, header.width, header.height)
-    elif frame == "rescale" and image.width and image.height:
-        across, down = width / image.width, height / image.height
+    stored = frame.endswith("stored")
+    if frame.startswith("rescaled") and image.width and image.height:
+        full = (header.width, header.height) if stored else header.upright
+        across, down = full[0] / image.width, full[1] / image.height
         x, y, w, h = x * across, y * down, w * across, h * down
+    if stored and header.orientation != 1:
+        x, y, w, h = turn((x, y, w, h), header.orientation, header.width, header.height)
     if x < 0 or y < 0 or x + w > width or y + h > height:
         left, top = max(x, 0.0), max(y, 0.0)
         right, bottom = min(x + w, float(width)), min(y + h, float(height))
@@ -101,6 +104,12 @@ def _place(
         x, y, w, h = x * across, y * down, w * across, h * down
     moved = (x, y, w, h)
     return (bbox if moved == bbox else moved), ""
+
+
+def _likelier(declared: tuple[int, int], stored: tuple[int, int], upright: tuple[int, int]) -> str:
+    """Find which frame a size of neither has the shape of."""
+    off_stored, off_upright = (abs(declared[0] * size[1] - declared[1] * size[0]) for size in (stored, upright))
+    return "stored" if off_stored < off_upright else "display"
 
 
 def turn(bbox: Box, orientation: int, width: int, height: int) -> Box:

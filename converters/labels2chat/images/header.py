@@ -24,10 +24,13 @@ FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 """What Pillow may open, of the forty decoders it has: EPS, FITS and the like stay shut."""
 
 _EXIF = b"Exif\x00\x00"
+_EXIF_INTEGERS = {3: "H", 4: "I"}
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WEBP_LEAST = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
+"""Bytes up to the end of the size in each kind of chunk that holds one."""
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
@@ -81,10 +84,11 @@ def _jpeg(data: bytes) -> Header:
     while True:
         if at + 4 > end:
             raise _truncated("JPEG", "ends before its image data")
-        if data[at] != 0xFF:
-            at = data.find(b"\xff", at)  # stray bytes between segments, which decoders pass over
-            if at < 0 or at + 4 > end:
+        if data[at] != 0xFF or data[at + 1] == 0x00:  # stray bytes between segments, which decoders pass over
+            at = data.find(b"\xff", at + 1)
+            if at < 0:
                 raise _truncated("JPEG", "has no image data")
+            continue
         marker = data[at + 1]
         if marker == 0xFF:
             at += 1
@@ -108,7 +112,7 @@ def _jpeg(data: bytes) -> Header:
         at += 2 + length
     if not mode:
         raise RecordError("image.not_an_image", "the JPEG has no frame header")
-    if data[-2:] != b"\xff\xd9" and data.rfind(b"\xff\xd9") < at:
+    if data.rfind(b"\xff\xd9", at + 2 + length) < 0:
         raise _truncated("JPEG", "has no end-of-image marker")
     return Header("jpeg", width, height, _orientation(exif, xmp), mode, deep=deep)
 
@@ -160,13 +164,13 @@ def _png(data: bytes) -> Header:
 
 def _webp(data: bytes) -> Header:
     size = int.from_bytes(data[4:8], "little") + 8
-    if len(data) < size or len(data) < 30:
+    if len(data) < size:
         raise _truncated("WEBP", f"has {len(data):,} of its {size:,} bytes")
     at, canvas, exif, xmp, found, animated = 12, None, None, None, None, False
     while at + 8 <= size:
         name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         body = at + 8
-        if body + length > size:
+        if body + length > size or length < _WEBP_LEAST.get(name, 0):
             raise _truncated("WEBP", f"ends inside its {name.decode('latin-1')} chunk")
         if name == b"VP8X":
             flags = data[body]
@@ -199,26 +203,32 @@ def _other(data: bytes) -> Header:
         raise RecordError("image.empty", "the file has 0 bytes")
     if data.startswith(b"version https://git-lfs"):
         raise RecordError("image.lfs_pointer", "the file is a git-LFS pointer, not the image")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
             image = Pillow.open(io.BytesIO(data), formats=FORMATS)
-    except Pillow.DecompressionBombError as error:
-        raise RecordError("image.bomb", str(error)) from None
-    except Exception:  # Pillow's parsers raise all kinds on wild bytes
-        raise RecordError("image.not_an_image", f"the file begins with {_begin(data)}") from None
+        except Pillow.DecompressionBombError as error:
+            raise RecordError("image.bomb", str(error)) from None
+        except Exception:  # Pillow's parsers raise all kinds on wild bytes
+            raise RecordError("image.not_an_image", f"the file begins with {_begin(data)}") from None
+        try:
+            orientation = int(image.getexif().get(0x0112, 1))
+        except Exception:
+            orientation = 1
+        try:
+            animated = getattr(image, "is_animated", False)
+        except Exception:  # a GIF that is cut inside its second frame
+            raise _truncated(image.format or "file", "is damaged after its first frame") from None
     width, height = image.size
-    try:
-        orientation = int(image.getexif().get(0x0112, 1))
-    except Exception:
-        orientation = 1
+    if getattr(image, "tag_v2", {}).get(0x0112) in (5, 6, 7, 8):  # Pillow gives a TIFF's size as displayed
+        width, height = height, width
     return Header(
         (image.format or "").lower(),
         width,
         height,
         orientation if 1 <= orientation <= 8 else 1,
         image.mode,
-        getattr(image, "is_animated", False),
+        animated,
         image.mode.startswith(("I", "F")),
         "transparency" in image.info,
     )
@@ -226,18 +236,29 @@ def _other(data: bytes) -> Header:
 
 def _orientation(exif: bytes | None, xmp: bytes | None) -> int:
     """Find tag 274; a value outside 1..8 (real files have 0) counts as 1, and so does an EXIF block of garbage."""
-    value = None
-    if exif is not None:
-        try:
-            tags = Pillow.Exif()
-            tags.load(exif)
-            value = tags.get(0x0112)
-        except Exception:  # real files: UnicodeDecodeError, struct.error, SyntaxError
-            value = None
+    value = _tag_274(exif) if exif is not None else None
     if value is None and xmp is not None:
         match = _XMP_ORIENTATION.search(xmp)
         value = int(match.group(1)) if match else None
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    return value if value is not None and 1 <= value <= 8 else 1
+
+
+def _tag_274(exif: bytes) -> int | None:
+    """Look the tag up in the first directory; other tags may be garbage, which Pillow's reader warns about aloud."""
+    tiff = exif.removeprefix(_EXIF)
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(tiff[:4])
+    if order is None:
+        return None
+    try:
+        (start,) = struct.unpack_from(order + "I", tiff, 4)
+        (count,) = struct.unpack_from(order + "H", tiff, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, values = struct.unpack_from(order + "HHI", tiff, at)
+            if tag == 0x0112 and kind in _EXIF_INTEGERS and values == 1:
+                return int(struct.unpack_from(order + _EXIF_INTEGERS[kind], tiff, at + 8)[0])
+    except struct.error:  # the block ends early
+        pass
+    return None
 
 
 def _truncated(kind: str, what: str) -> RecordError:

@@ -22,7 +22,8 @@ def load(image: Image) -> bytes:
     Raises RecordError: image.missing, image.unreadable, image.too_large, image.remote.
     """
     if image.data is not None:
-        return image.data
+        data: bytes = image.data() if callable(image.data) else image.data
+        return data
     if image.path is None:
         raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
     try:

@@ -7,7 +7,6 @@ import warnings
 from typing import Any
 
 from PIL import Image as Pillow
-from PIL import ImageOps
 
 from labels2chat.errors import RecordError
 from labels2chat.images.fit import Fit
@@ -15,6 +14,16 @@ from labels2chat.images.header import FORMATS
 
 QUALITIES = (92, 85, 75, 65, 55, 40)
 """Steps down until the file fits; the last is the floor."""
+
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
 
 
 def prepare(data: bytes, fit: Fit, limit: int) -> tuple[bytes, str]:
@@ -48,13 +57,11 @@ def _decode(data: bytes) -> Pillow.Image:
 
 def _upright(data: bytes, fit: Fit) -> Pillow.Image:
     image = _decode(data)
-    profile = image.info.get("icc_profile")
-    if image.mode == "CMYK":
-        profile = None  # a CMYK profile means nothing to RGB pixels
-    try:
-        image = ImageOps.exif_transpose(image)
-    except Exception:  # an EXIF block of garbage counts as upright, as in `measure`
-        image.info.pop("exif", None)
+    profile = image.info.get("icc_profile") or b""
+    if profile[16:20] != b"RGB ":
+        profile = None  # a CMYK or grey profile means nothing to RGB pixels
+    if fit.orientation in _TURNS and image.format != "TIFF":  # Pillow turns a TIFF while it loads
+        image = image.transpose(_TURNS[fit.orientation])
     image = _colours(image, fit.mode)
     if image.size != (fit.width, fit.height):
         image = image.resize((fit.width, fit.height), Pillow.Resampling.LANCZOS)
@@ -85,7 +92,10 @@ def _encode(image: Pillow.Image, fit: Fit, limit: int) -> tuple[bytes, str]:
     if lossy == "jpeg":
         image = _colours(image, "RGB")
     for quality in QUALITIES:
-        data = _save(image, lossy.upper(), icc_profile=profile or b"", quality=quality)
+        try:
+            data = _save(image, lossy.upper(), icc_profile=profile or b"", quality=quality)
+        except (OSError, ValueError) as error:  # too long a side for a PNG's fallback, too large a profile
+            raise RecordError("image.too_large", f"{fit.width} x {fit.height} pixels as {lossy}: {error}") from None
         if len(data) <= limit:
             return data, lossy
     raise RecordError(

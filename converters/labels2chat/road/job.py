@@ -22,4 +22,4 @@ class Job(Struct):
     delivery: str
     url_prefix: str
     verify: bool
-    encode: Callable[[Example], bytes]
+    encode: Callable[[Example], list[bytes]]

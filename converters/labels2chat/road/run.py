@@ -171,7 +171,7 @@ def _work(
             progress(state)
 
     def work(entry: Entry, hands: int) -> Report:
-        return convert_shard(entry, job, hands, tell)
+        return convert_shard(entry, job, hands, tell, alone=not state.examples)
 
     made = list(threads.run(work, pending(), workers))
     kept = len(reports)
@@ -238,6 +238,6 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
 
-def _encoder(target: Target) -> Callable[[Example], bytes]:
-    encode: Callable[[Example], bytes] = import_module(f"labels2chat.targets.{target.shape}").encode
+def _encoder(target: Target) -> Callable[[Example], list[bytes]]:
+    encode: Callable[[Example], list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
     return encode

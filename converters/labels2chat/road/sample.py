@@ -13,14 +13,14 @@ from labels2chat.errors import RecordError
 from labels2chat.images import Fit, deliver, fit, load, measure, prepare, verify
 from labels2chat.road.job import Job
 from labels2chat.road.rejects import reject
-from labels2chat.types import Picture, Problem, Sample
+from labels2chat.types import Line, Picture, Problem, Sample
 
 
 class Outcome(Struct):
     """What became of one sample."""
 
-    lines: list[tuple[bytes, int]] = field(default_factory=list)
-    """(line, number of images) of each example written."""
+    lines: list[Line] = field(default_factory=list)
+    """One for each example that is sound."""
     rejects: list[dict[str, Any]] = field(default_factory=list)
     status: str = "converted"
     examples_rejected: int = 0
@@ -38,6 +38,8 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
         outcome.status = "rejected"
         return outcome
     try:
+        if not sample.images:
+            raise RecordError("sample.bad_record", "the sample has no image")
         files = [load(image) for image in sample.images]
         headers = [measure(data) for data in files]
         if job.verify:
@@ -72,8 +74,12 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
         try:
             example = example.map_images(ready)
             problems = check(example, target)
-            if not problems:
-                outcome.lines.append((job.encode(example), len(example.pictures())))
+            line = Line(job.encode(example), len(example.pictures())) if not problems else None
+            if line is not None and line.size > target.file_bytes.value:
+                text = f"one line of {line.size:,} bytes; a file takes {target.file_bytes.value:,}"
+                problems = [Problem("file.too_large", text, "", target.cite(target.file_bytes))]
+            elif line is not None:
+                outcome.lines.append(line)
                 continue
         except RecordError as error:
             problems = [Problem(error.code, str(error))]
@@ -92,7 +98,7 @@ def _finish(picture: Picture, data: bytes, animated: bool, plan: Fit, job: Job) 
     if job.delivery == "url":
         if not plan.as_is:
             raise RecordError("image.needs_repair", f"the image must be repaired first ({plan.why})")
-        url = job.url_prefix + quote(picture.name)
+        url = job.url_prefix + quote(picture.name, errors="surrogateescape")
         return replace(picture, format=plan.format, mode=plan.mode, size=len(data), url=url)
     made, format = prepare(data, plan, job.target.image_bytes.value)
     mode = "RGB" if format == "jpeg" else plan.mode

@@ -11,10 +11,9 @@ from msgspec import Struct
 from labels2chat.check import Tally
 from labels2chat.errors import CODES, SourceError
 from labels2chat.road.job import Job
-from labels2chat.road.rejects import reject
 from labels2chat.road.sample import Outcome, convert_sample
 from labels2chat.shards import Entry, Report, ShardWriter, save_report
-from labels2chat.types import Problem, Sample
+from labels2chat.types import Sample
 
 _CHUNK = 16
 """Samples that a thread takes at once."""
@@ -34,32 +33,28 @@ class Progress(Struct):
 
 
 def convert_shard(
-    entry: Entry, job: Job, workers: int, tell: Callable[[int, int, int], None] = lambda *_: None
+    entry: Entry, job: Job, workers: int, tell: Callable[[int, int, int], None] = lambda *_: None, alone: bool = True
 ) -> Report:
-    """Make one shard: a pure function of its entry, so doing it again gives the same files."""
+    """Make one shard: a pure function of its entry, so doing it again gives the same files.
+
+    `alone` says that nothing was converted before it: then many rejects at its beginning end the run.
+    """
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
-    limit = job.target.file_bytes.value
     try:
         for outcomes in _outcomes(entry, job, workers):
             for outcome in outcomes:
-                written = 0
-                for line, images in outcome.lines:
-                    size = len(line) + 1
-                    if size > limit:
-                        text = f"one line of {size:,} bytes; a file takes {limit:,}"
-                        outcome.rejects.append(reject(Problem("file.too_large", text), None, None, "example"))
-                        outcome.examples_rejected += 1
-                        continue
-                    if tally.full(images, size, job.target):
+                for line in outcome.lines:
+                    size = line.size
+                    if tally.full(line.images, size, job.target):
                         writer.roll()
                         tally = Tally()
-                    writer.write(line, images)
-                    tally.add(images, size)
-                    written += 1
-                _count(report, outcome, written)
-            if report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
+                    writer.write(line, size)
+                    tally.add(line.images, size)
+                _count(report, outcome)
+            if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
+            writer.flush()
             tell(
                 len(outcomes),
                 sum(len(o.lines) for o in outcomes),
@@ -73,11 +68,10 @@ def convert_shard(
     return report
 
 
-def _count(report: Report, outcome: Outcome, written: int) -> None:
-    status = outcome.status if written or outcome.status != "converted" else "rejected"
+def _count(report: Report, outcome: Outcome) -> None:
     report.samples["read"] += 1
-    report.samples[status] += 1
-    report.examples["written"] += written
+    report.samples[outcome.status] += 1
+    report.examples["written"] += len(outcome.lines)
     report.examples["rejected"] += outcome.examples_rejected
     report.images["passed_through"] += outcome.passed_through
     report.images["reencoded"] += outcome.reencoded

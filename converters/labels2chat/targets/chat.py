@@ -18,12 +18,29 @@ from labels2chat.types import Example, Message, Picture, Problem
 _JSON = msgspec.json.Encoder()
 
 
-def encode(example: Example) -> bytes:
-    """Write one line, without its line end. Raises RecordError (text.surrogate) for text that is no Unicode."""
+_HOLE = msgspec.Raw(b"\x00")
+"""Stands in the text where a data URI will be: a byte that JSON text never holds, for strings have it escaped."""
+
+
+def encode(example: Example) -> list[bytes]:
+    """Write one line with its line end, as pieces to be put together.
+
+    Raises RecordError (text.surrogate) for text that is no Unicode.
+    """
     try:
-        return _JSON.encode({"messages": [_message(message) for message in example.messages]})
+        text = _JSON.encode_lines([{"messages": [_message(message) for message in example.messages]}])
     except UnicodeEncodeError:
         raise RecordError("text.surrogate", "the text holds a lone surrogate and can't be written as UTF-8") from None
+    inlined = [picture for picture in example.pictures() if picture.data is not None]
+    if not inlined:
+        return [text]
+    head, *rest = text.split(b"\x00")
+    pieces = [head]
+    for picture, after in zip(inlined, rest, strict=True):
+        pieces.append(b'"data:image/%s;base64,' % picture.format.encode())
+        pieces.append(pybase64.b64encode(picture.data or b""))
+        pieces.append(b'"' + after)
+    return pieces
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -43,15 +60,10 @@ def _message(message: Message) -> dict[str, Any]:
 def _part(part: str | Picture) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    image: dict[str, Any] = {"url": part.url if part.data is None else data_uri(part.format, part.data)}
+    image: dict[str, Any] = {"url": part.url if part.data is None else _HOLE}
     if part.detail is not None:
         image["detail"] = part.detail
     return {"type": "image_url", "image_url": image}
-
-
-def data_uri(format: str, data: bytes) -> msgspec.Raw:
-    """Return image bytes as a JSON string with a data URI, ready to be written as it is."""
-    return msgspec.Raw(b'"data:image/%s;base64,%s"' % (format.encode(), pybase64.b64encode(data)))
 
 
 def decode(line: bytes) -> tuple[Example, list[Problem]]:

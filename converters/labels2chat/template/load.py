@@ -7,19 +7,23 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateSyntaxError, meta
+from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import TemplateError as JinjaError
 
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.documents import Document
-from labels2chat.errors import TemplateError, did_you_mean
+from labels2chat.errors import RecordError, TemplateError, did_you_mean
 from labels2chat.template.render import VARIABLES, Setting, Template, Text, Words
 from labels2chat.template.sandbox import make_sandbox
 from labels2chat.template.schema import File, Turn, Variant, Wording
 from labels2chat.types import Annotation, Image, Sample
 
-_MARK = f"\ue000{secrets.token_hex(16)}\ue001"
-"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data."""
+_MARK = "".join(chr(0xE000 + byte) for byte in secrets.token_bytes(16))
+"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Characters for
+private use, which no filter changes."""
+
+_SAME_FOR_ALL = {"params", "classes", "coords_note"}
+"""Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
 
 
 def template_folder() -> Path:
@@ -127,7 +131,9 @@ class _Compiler:
                 expression = self.sandbox.compile_expression(source, undefined_to_none=False)
                 return Text(path, variant.weight, expression=expression)
             compiled = self.sandbox.from_string(source.replace("<image>", _MARK))
-            return Text(path, variant.weight, template=compiled)
+            drawn = any(call.name in ("shuffle", "choice") for call in tree.find_all(nodes.Filter))
+            constant = not drawn and meta.find_undeclared_variables(tree) <= _SAME_FOR_ALL
+            return Text(path, variant.weight, constant, template=compiled)
         except TemplateSyntaxError as error:
             raise self.document.fail(path, f"{error.message} (line {error.lineno} of the text)") from None
         except JinjaError as error:
@@ -150,4 +156,8 @@ def _rehearse(template: Template) -> None:
     setting: dict[str, Any] = {"classes": ["cat", "dog", "horse"], "convention": CONVENTIONS["pixel"]}
     for sample in (full, bare):
         for text_choice in range(template.width):
-            template.render(sample, Setting(**setting, params=template.params({})), wording=text_choice)
+            try:
+                template.render(sample, Setting(**setting, params=template.params({})), wording=text_choice)
+            except RecordError as error:
+                if error.code != "sample.no_labels":
+                    raise TemplateError(str(error)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from labels2chat.coordinates import CONVENTIONS, Convention
 from labels2chat.documents import Document
-from labels2chat.errors import Labels2ChatError, RecordError, TemplateError, UsageError, did_you_mean
+from labels2chat.errors import Labels2ChatError, RecordError, UsageError, did_you_mean
 from labels2chat.template.sandbox import MAX_TEXT, draw, order
 from labels2chat.template.schema import File
 from labels2chat.types import Annotation, Example, Message, Part, Picture, Sample, Source
@@ -27,12 +28,16 @@ VARIABLES = {
 }
 """What a text may name, by the template's mode."""
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
 
 class Text(Struct):
     """One compiled wording: a Jinja template, or an expression whose value is written as JSON."""
 
     path: str
     weight: float
+    constant: bool = False
+    """Says the same for every sample of a run, so it is rendered once."""
     template: jinja2.Template | None = None
     expression: Callable[..., Any] | None = None
 
@@ -53,6 +58,8 @@ class Setting(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     detail: str | None = None
+    rendered: dict[str, str] = field(default_factory=dict)
+    """The texts that say the same for every sample, by their path in the template."""
 
 
 class Template(Struct):
@@ -109,7 +116,8 @@ class Template(Struct):
             hint = did_you_mean(unknown[0], source.categories)
             raise self.document.fail(f"$.class_names.{unknown[0]}", f"the source has no class {unknown[0]!r}{hint}")
         names = (self._rename(name) for name in source.categories)
-        classes = list(dict.fromkeys(name for name in names if name is not None))
+        # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
+        classes = list(dict.fromkeys(name for name in names if name is not None and not _SURROGATE.search(name)))
         return Setting(classes, CONVENTIONS[coordinates], self.params(params or {}), seed, detail)
 
     def render(self, sample: Sample, setting: Setting, wording: int | None = None) -> list[Example]:
@@ -201,6 +209,14 @@ class Template(Struct):
         """Yield (key, context) for each example that the mode makes of the sample."""
         if self.file.select.empty == "skip" and not any(self._has(kind, sample) for kind in self.file.requires):
             return
+        given = {
+            "class": len(sample.labels) == 1,
+            "boxes": sample.annotations is not None,  # [] is an answer: somebody looked and found none
+            "captions": bool(sample.captions) or self.file.mode == "caption",
+        }
+        lacking = [kind for kind in self.file.requires if not given[kind]]
+        if lacking:
+            raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
         if self.file.mode == "class":
             for name in self._asked_classes(sample, base, setting):
                 count = base["counts"].get(name, 0)
@@ -249,21 +265,25 @@ class Template(Struct):
         try:
             if text.expression is not None:
                 return [_json(text.expression(context))]
-            rendered = _render(text.template, context)
-        except RecordError:
-            raise
+            rendered = setting.rendered.get(text.path) if text.constant else None
+            if rendered is None:
+                rendered = _render(text.template, context)
+                if text.constant and "{" not in setting.convention.note:
+                    setting.rendered[text.path] = rendered
         except (
             JinjaError,
             Labels2ChatError,
             TypeError,
             ValueError,
-            KeyError,
+            LookupError,
             AttributeError,
             ArithmeticError,
+            RuntimeError,  # a macro that calls itself
+            MemoryError,
         ) as error:
-            message = f"{self.document.place(text.path)}: {error}"
-            if sample.id == "rehearsal":
-                raise TemplateError(message) from None
+            if isinstance(error, UnicodeEncodeError):
+                raise RecordError("text.surrogate", "the text holds a lone surrogate") from None
+            message = f"{self.document.place(text.path)}: {str(error) or type(error).__name__}"
             raise RecordError("template.failed", message) from None
         if self.mark not in rendered:
             return [rendered.strip()]
@@ -286,7 +306,8 @@ class Template(Struct):
             for i, part in enumerate(message.content):
                 if isinstance(part, Picture):
                     if marked >= len(pictures):
-                        raise RecordError("template.failed", "the template has more <image> than there are images")
+                        text = f"{self.document.place('$')}: the template has more <image> than there are images"
+                        raise RecordError("template.failed", text)
                     message.content[i] = pictures[marked]
                     marked += 1
         if not marked:

@@ -29,7 +29,7 @@ MAX_REPEAT = 10_000
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2 without code, files or endless texts."""
 
-    intercepted_binops = frozenset({"*", "**", "%"})
+    intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Refuse what grows without end: 'a' * 500000000, 9 ** 9 ** 9, '%999999999d' % 1."""
@@ -41,16 +41,24 @@ class Sandbox(ImmutableSandboxedEnvironment):
             for thing, times in ((left, right), (right, left)):
                 if isinstance(thing, str | list | tuple) and len(thing) * times > MAX_REPEAT:
                     raise SecurityError(f"* would repeat to more than {MAX_REPEAT:,} items")
+        if operator == "+" and isinstance(left, str) and len(left) + len(right) > MAX_TEXT:
+            raise SecurityError(f"+ would make a text of more than {MAX_TEXT:,} characters")
         return super().call_binop(context, operator, left, right)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Refuse string methods that pad or format to any width."""
-        if isinstance(obj, str) and attr in _GROWING:
+        """Refuse methods that pad or format to any width, and the ways to bytes, which have them too."""
+        if isinstance(obj, str | int) and attr in _GROWING:
             return False
         return super().is_safe_attribute(obj, attr, value)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Refuse str.format, which Jinja would wrap and so let through: '{:>999999999}'.format(1)."""
+        if super().wrap_str_format(value) is not None:
+            raise SecurityError("format() is not available; use ~ or filters")
+
 
 _GROWING = frozenset(("center", "ljust", "rjust", "zfill", "format", "format_map", "expandtabs", "join", "replace"))
+_GROWING |= {"translate", "encode", "to_bytes"}
 
 
 def make_sandbox() -> Sandbox:
@@ -58,6 +66,8 @@ def make_sandbox() -> Sandbox:
     sandbox = Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
     for name in (
         "random",
+        "batch",
+        "slice",
         "format",
         "center",
         "indent",
@@ -75,6 +85,7 @@ def make_sandbox() -> Sandbox:
         "shuffle": shuffle,
         "choice": choice,
         "tojson": to_json,
+        "replace": replace,
         "plural": words.plural,
         "a": words.article,
         "and_list": words.and_list,
@@ -130,6 +141,14 @@ def box(context: Context, label: Mapping[str, Any], coordinates: str | None = No
     """Write one label's box as corner coordinates."""
     image = context["image"]
     return _way(context, coordinates).box(label["bbox"], image["width"], image["height"])
+
+
+def replace(value: Any, old: str, new: str, count: int = -1) -> str:
+    """Replace each `old` in a text, or the first `count` of them."""
+    text = str(value)
+    if len(text) + text.count(old) * len(new) > MAX_TEXT:
+        raise SecurityError(f"replace would make a text of more than {MAX_TEXT:,} characters")
+    return text.replace(old, new, count)
 
 
 def to_json(value: Any) -> str:

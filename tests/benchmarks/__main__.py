@@ -1,0 +1,12 @@
+"""Run all benchmarks, or the ones named: `python -m tests.benchmarks inline coco`."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.benchmarks import bench_coco, bench_inline
+
+BENCHMARKS = {"inline": bench_inline.main, "coco": bench_coco.main}
+
+for name in sys.argv[1:] or BENCHMARKS:
+    BENCHMARKS[name]()
