@@ -84,8 +84,11 @@ def detect(path: Path) -> bool:
     """Whether `path` looks like a COCO file: a JSON object that begins with one of COCO's keys."""
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
-    with open(path, "rb") as file:
-        return bool(re.match(rb'[\xef\xbb\xbf\s]*\{\s*"\w+"', file.read(4096)))
+    try:
+        with open(path, "rb") as file:
+            return bool(re.match(rb'[\xef\xbb\xbf\s]*\{\s*"\w+"', file.read(4096)))
+    except OSError:
+        return True  # `read` says why it can't be opened
 
 
 def read(path: str, **options: Any) -> Source:

@@ -1,0 +1,381 @@
+"""ImageFolder: what counts as a class, a split, an image."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labels2chat.adapters import read
+from labels2chat.errors import SourceError
+from labels2chat.types import Source
+
+WriteImages = Callable[..., list[Path]]
+
+links = pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="needs symbolic links")
+
+
+def make(root: Path, *names: str) -> Path:
+    """Make a folder `data` of files; the reader never opens them, so they are empty. 'a/' is an empty folder."""
+    data = root / "data"
+    data.mkdir(exist_ok=True)
+    for name in names:
+        path = data / name
+        if name.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return data
+
+
+def table(source: Source) -> list[tuple[str, str, str | None]]:
+    """Return (id, split, label) of each sample, in order."""
+    rows = []
+    for sample in source:
+        assert len(sample.labels) <= 1
+        rows.append((sample.id, sample.split, sample.labels[0] if sample.labels else None))
+    return rows
+
+
+CASES: list[tuple[str, list[str], list[tuple[str, str, str | None]]]] = [
+    (
+        "class folders",
+        ["dog/2.jpg", "cat/1.jpg", "cat/0.jpg"],
+        [("cat/0.jpg", "train", "cat"), ("cat/1.jpg", "train", "cat"), ("dog/2.jpg", "train", "dog")],
+    ),
+    ("one class only keeps its label", ["cat/1.jpg"], [("cat/1.jpg", "train", "cat")]),
+    (
+        "splits with classes, one split after the other",
+        ["train/cat/1.jpg", "test/dog/2.jpg", "val/cat/3.jpg"],
+        [("test/dog/2.jpg", "test", "dog"), ("train/cat/1.jpg", "train", "cat"), ("val/cat/3.jpg", "val", "cat")],
+    ),
+    (
+        "other words for the splits, in any case",
+        ["Training/cat/1.jpg", "VALID/cat/2.jpg", "testing/cat/3.jpg", "dev/cat/4.jpg"],
+        [
+            ("testing/cat/3.jpg", "test", "cat"),
+            ("Training/cat/1.jpg", "train", "cat"),
+            ("VALID/cat/2.jpg", "val", "cat"),
+            ("dev/cat/4.jpg", "val", "cat"),
+        ],
+    ),
+    (
+        "splits without classes",
+        ["train/1.jpg", "test/2.jpg"],
+        [("test/2.jpg", "test", None), ("train/1.jpg", "train", None)],
+    ),
+    (
+        "a class called train",
+        ["car/1.jpg", "bus/1.jpg", "train/1.jpg"],
+        [("bus/1.jpg", "train", "bus"), ("car/1.jpg", "train", "car"), ("train/1.jpg", "train", "train")],
+    ),
+    (
+        "a class called test inside a split",
+        ["train/test/1.jpg", "train/train/2.jpg"],
+        [("train/test/1.jpg", "train", "test"), ("train/train/2.jpg", "train", "train")],
+    ),
+    (
+        "file names never define a split",
+        ["cat/test_1.jpg", "cat/train.jpg", "dog/val-2.jpg"],
+        [("cat/test_1.jpg", "train", "cat"), ("cat/train.jpg", "train", "cat"), ("dog/val-2.jpg", "train", "dog")],
+    ),
+    (
+        "file names at the root don't either",
+        ["test.jpg", "val_1.jpg"],
+        [("test.jpg", "train", None), ("val_1.jpg", "train", None)],
+    ),
+    (
+        "images at the root have no class",
+        ["cat/1.jpg", "2.jpg"],
+        [("2.jpg", "train", None), ("cat/1.jpg", "train", "cat")],
+    ),
+    (
+        "an image above the splits does not make classes of them",
+        ["preview.png", "train/cat/1.jpg", "val/cat/2.jpg"],
+        [("preview.png", "train", None), ("train/cat/1.jpg", "train", "cat"), ("val/cat/2.jpg", "val", "cat")],
+    ),
+    (
+        "a folder without images is not asked whether it is a split",
+        ["train/cat/1.jpg", "val/cat/2.jpg", "docs/readme.txt"],
+        [("train/cat/1.jpg", "train", "cat"), ("val/cat/2.jpg", "val", "cat")],
+    ),
+    (
+        "nested: the whole path, so that a/x and b/x stay two classes",
+        ["a/x/1.jpg", "b/x/1.jpg", "b/2.jpg"],
+        [("a/x/1.jpg", "train", "a/x"), ("b/2.jpg", "train", "b"), ("b/x/1.jpg", "train", "b/x")],
+    ),
+    (
+        "same stem, two suffixes",
+        ["cat/1.jpg", "cat/1.png"],
+        [("cat/1.jpg", "train", "cat"), ("cat/1.png", "train", "cat")],
+    ),
+    (
+        "spaces, dots and quotes are part of a name",
+        ["big cat/my photo 1.jpg", "v1.0/1.jpg", 'a "b"/1.jpg'],
+        [
+            ('a "b"/1.jpg', "train", 'a "b"'),
+            ("big cat/my photo 1.jpg", "train", "big cat"),
+            ("v1.0/1.jpg", "train", "v1.0"),
+        ],
+    ),
+    (
+        "upper-case and rarer suffixes",
+        ["cat/1.JPG", "cat/2.Jpeg", "cat/3.TIFF", "cat/4.webp", "cat/5.HEIC"],
+        [(f"cat/{name}", "train", "cat") for name in ("1.JPG", "2.Jpeg", "3.TIFF", "4.webp", "5.HEIC")],
+    ),
+    (
+        "hidden entries and __MACOSX are no classes",
+        ["cat/1.jpg", "cat/._1.jpg", ".git/2.jpg", "__MACOSX/cat/1.jpg", ".ipynb_checkpoints/1.jpg", ".DS_Store"],
+        [("cat/1.jpg", "train", "cat")],
+    ),
+    (
+        "other files are passed over",
+        ["cat/1.jpg", "cat/Thumbs.db", "labels.csv", "cat/jpg", "cat/.jpg"],
+        [("cat/1.jpg", "train", "cat")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("names", "rows"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_classes_and_splits(names: list[str], rows: list[tuple[str, str, str | None]], tmp_path: Path) -> None:
+    data = make(tmp_path, *names)
+    source = read(f"imagefolder:{data}")
+    assert table(source) == rows
+    assert source.categories == sorted({label for _, _, label in rows if label is not None})
+    assert source.kinds == ({"class"} if source.categories else set())
+    assert source.count == len(rows)
+    assert source.problems == []
+    for sample in source:
+        assert sample.annotations is None  # nobody looked for objects
+        assert sample.images[0].path == f"{data}/{sample.id}"
+        assert sample.images[0].name == sample.id == sample.where
+
+
+@pytest.mark.parametrize(
+    ("names", "notes"),
+    [
+        (["cat/1.jpg"], {"images": 1}),
+        (["cat/1.jpg", "cat/Thumbs.db", "a.csv", "b.json"], {"images": 1, "other files": 3}),
+        (["cat/1.jpg", ".git/a.jpg", ".git/b.jpg", "__MACOSX/1.jpg"], {"images": 1, "hidden entries": 2}),
+        (["cat/1.jpg", "dog/"], {"images": 1, "folders without images": 1}),  # an empty class
+        (["cat/1.jpg", "dog/notes.txt"], {"images": 1, "other files": 1, "folders without images": 1}),
+        (["a/x/1.jpg", "b/2.jpg"], {"images": 2, "images in nested folders": 1}),
+        (["train/cat/1.jpg", "val/cat/1.jpg"], {"images": 2}),  # a split above the class is no nesting
+    ],
+    ids=["clean", "other files", "hidden", "empty class", "class of notes", "nested", "splits"],
+)
+def test_what_is_passed_over_is_counted(names: list[str], notes: dict[str, int], tmp_path: Path) -> None:
+    assert read(f"imagefolder:{make(tmp_path, *names)}").notes == notes
+
+
+NESTED = ["a/x/deep/1.jpg", "b/x/2.jpg", "b/3.jpg", "4.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ({}, [None, "a/x/deep", "b", "b/x"]),
+        ({"label_from": "path"}, [None, "a/x/deep", "b", "b/x"]),
+        ({"label_from": "first"}, [None, "a", "b", "b"]),
+        ({"label_from": "last"}, [None, "deep", "b", "x"]),
+    ],
+    ids=["default", "path", "first", "last"],
+)
+def test_label_from(options: dict[str, str], labels: list[str | None], tmp_path: Path) -> None:
+    source = read(f"imagefolder:{make(tmp_path, *NESTED)}", **options)
+    assert [label for _, _, label in table(source)] == labels
+
+
+def test_label_from_below_a_split(tmp_path: Path) -> None:
+    data = make(tmp_path, "train/a/x/1.jpg", "val/b/y/2.jpg")
+    assert [row[1:] for row in table(read(f"imagefolder:{data}", label_from="first"))] == [("train", "a"), ("val", "b")]
+
+
+def test_split_option_takes_the_whole_folder(tmp_path: Path) -> None:
+    data = make(tmp_path, "train/cat/1.jpg", "val/cat/2.jpg", "3.jpg")
+    assert table(read(f"imagefolder:{data}", split="test")) == [
+        ("3.jpg", "test", None),
+        ("train/cat/1.jpg", "test", "train/cat"),
+        ("val/cat/2.jpg", "test", "val/cat"),
+    ]
+
+
+def test_labels_are_nfc(tmp_path: Path) -> None:
+    composed = unicodedata.normalize("NFC", "épée")
+    decomposed = unicodedata.normalize("NFD", "épée")
+    assert composed != decomposed
+    data = make(tmp_path, f"{decomposed}/1.jpg", f"{decomposed}/{decomposed}.jpg")
+    source = read(f"imagefolder:{data}")
+    assert source.categories == [composed]
+    for sample in source:  # the path stays as the disk has it
+        assert Path(sample.images[0].path or "").is_file()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps both folders and takes any bytes as a name")
+def test_two_spellings_of_one_label_are_one_class(tmp_path: Path) -> None:
+    data = make(tmp_path, unicodedata.normalize("NFC", "é/1.jpg"), unicodedata.normalize("NFD", "é/2.jpg"))
+    source = read(f"imagefolder:{data}")
+    assert len(source.categories) == 1
+    assert len({sample.id for sample in source}) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes any bytes as a name")
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    folder = os.fsencode(make(tmp_path)) + b"/caf\xe9"
+    os.mkdir(folder)
+    for name in (b"/1.jpg", b"/\xff\xfe.jpg"):
+        with open(folder + name, "wb"):
+            pass
+    source = read(f"imagefolder:{tmp_path}/data")
+    assert [os.fsencode(sample.id) for sample in source] == [b"caf\xe9/1.jpg", b"caf\xe9/\xff\xfe.jpg"]
+    assert source.categories == [os.fsdecode(b"caf\xe9")]
+    assert all(os.path.isfile(sample.images[0].path or "") for sample in source)
+    assert len(source.fingerprint()) == 64
+
+
+@links
+def test_a_linked_file_and_a_linked_folder_are_followed(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/2.jpg").touch()
+    (data / "dog").symlink_to(tmp_path / "elsewhere")
+    (data / "cat/3.jpg").symlink_to(tmp_path / "elsewhere/2.jpg")
+    assert table(read(f"imagefolder:{data}")) == [
+        ("cat/1.jpg", "train", "cat"),
+        ("cat/3.jpg", "train", "cat"),
+        ("dog/2.jpg", "train", "dog"),
+    ]
+
+
+@links
+def test_follow_links_false(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg", "elsewhere/2.jpg")
+    (data / "dog").symlink_to(data / "elsewhere")
+    (data / "cat/3.jpg").symlink_to(data / "elsewhere/2.jpg")  # a linked file is a file
+    source = read(f"imagefolder:{data}", follow_links="false")
+    assert [sample.id for sample in source] == ["cat/1.jpg", "cat/3.jpg", "elsewhere/2.jpg"]
+    assert source.notes == {"images": 3, "links to folders": 1}
+
+
+@links
+@pytest.mark.parametrize(
+    ("link", "to"), [("cat/up", ".."), ("cat/here", "."), ("cat/root", "../../data")], ids=["parent", "self", "root"]
+)
+def test_a_link_loop_is_left(link: str, to: str, tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    (data / link).symlink_to(to)
+    source = read(f"imagefolder:{data}")
+    assert [sample.id for sample in source] == ["cat/1.jpg", "dog/2.jpg"]
+    assert source.notes == {"images": 2, "link loops": 1}
+
+
+@links
+def test_two_folders_that_link_to_each_other(tmp_path: Path) -> None:
+    data = make(tmp_path, "a/1.jpg", "b/2.jpg")
+    (data / "a/b").symlink_to(data / "b")
+    (data / "b/a").symlink_to(data / "a")
+    source = read(f"imagefolder:{data}")
+    assert [sample.id for sample in source] == ["a/1.jpg", "a/b/2.jpg", "b/2.jpg", "b/a/1.jpg"]
+    assert source.notes["link loops"] == 2
+
+
+@links
+def test_a_link_that_leads_nowhere_is_an_image_that_is_missing(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg")
+    (data / "cat/gone.jpg").symlink_to("nowhere.jpg")
+    (data / "cat/self.jpg").symlink_to("self.jpg")  # a link to itself
+    (data / "cat/self").symlink_to("self")
+    source = read(f"imagefolder:{data}")
+    assert [sample.id for sample in source] == ["cat/1.jpg", "cat/gone.jpg", "cat/self.jpg"]
+    assert source.notes == {"images": 3, "other files": 1}
+
+
+@links
+def test_the_root_may_be_a_link(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg")
+    (tmp_path / "link").symlink_to(data)
+    assert table(read(f"imagefolder:{tmp_path}/link")) == [("cat/1.jpg", "train", "cat")]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "holds no images"),
+        (["cat/"], "holds no images (1 folders without images"),
+        (["cat/notes.txt", "a.csv"], "holds no images (2 other files"),
+        ([".hidden/1.jpg"], "holds no images (1 hidden entries"),
+    ],
+    ids=["empty root", "empty class", "no images", "hidden images"],
+)
+def test_no_images(names: list[str], message: str, tmp_path: Path) -> None:
+    data = make(tmp_path, *names)
+    with pytest.raises(SourceError) as caught:
+        read(f"imagefolder:{data}")
+    assert str(caught.value).startswith(str(data))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("data.zip", "data.zip is not a folder; unpack the archive first"),
+        ("data.TAR.GZ", "data.TAR.GZ is not a folder; unpack the archive first"),
+        ("data.tgz", "data.tgz is not a folder; unpack the archive first"),
+        ("1.jpg", "1.jpg is not a folder"),
+        ("data", "data is not a folder"),
+    ],
+)
+def test_a_file_in_place_of_a_folder(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(SourceError) as caught:
+        read(f"imagefolder:{tmp_path / name}")
+    assert str(caught.value).endswith(message)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every folder")
+def test_a_folder_that_may_not_be_read_is_counted(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    (data / "dog").chmod(0)
+    try:
+        source = read(f"imagefolder:{data}")
+        assert [sample.id for sample in source] == ["cat/1.jpg"]
+        assert source.notes == {"images": 1, "unreadable folders": 1}
+    finally:
+        (data / "dog").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda data: None, True),
+        (lambda data: (data / "cat/1.jpg").write_bytes(b"other pixels"), True),  # labels come from the names alone
+        (lambda data: (data / "cat/1.jpg").rename(data / "cat/2.jpg"), False),
+        (lambda data: (data / "cat").rename(data / "dog"), False),
+        (lambda data: (data / "cat/2.jpg").touch(), False),
+        (lambda data: (data / "notes.txt").touch(), True),
+    ],
+    ids=["nothing", "pixels", "file renamed", "class renamed", "file added", "a note added"],
+)
+def test_fingerprint(change: Callable[[Path], Any], same: bool, tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg")
+    before = read(f"imagefolder:{data}").fingerprint()
+    change(data)
+    assert (read(f"imagefolder:{data}").fingerprint() == before) is same
+
+
+def test_order_is_by_name_whatever_the_disk_says(tmp_path: Path) -> None:
+    names = [f"{folder}/{number}.jpg" for folder in "cab" for number in (10, 9, 1)]
+    data = make(tmp_path, *names)
+    assert [sample.id for sample in read(f"imagefolder:{data}")] == sorted(names)
+
+
+def test_real_images_are_read_by_path(write_images: WriteImages, tmp_path: Path) -> None:
+    paths = write_images("data/cat/1.jpg", "data/dog/2.png")
+    assert [sample.images[0].path for sample in read(f"imagefolder:{tmp_path}/data")] == [str(path) for path in paths]
+    assert {sample.images[0].width for sample in read(f"imagefolder:{tmp_path}/data")} == {None}  # nothing is declared
