@@ -74,13 +74,13 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
         try:
             example = example.map_images(ready)
             problems = check(example, target)
-            line = Line(job.encode(example), len(example.pictures())) if not problems else None
-            if line is not None and line.size > target.file_bytes.value:
+            if not problems:
+                line = Line(job.encode(example), len(example.pictures()))
+                if line.size <= target.file_bytes.value:
+                    outcome.lines.append(line)
+                    continue
                 text = f"one line of {line.size:,} bytes; a file takes {target.file_bytes.value:,}"
-                problems = [Problem("file.too_large", text, "", target.cite(target.file_bytes))]
-            elif line is not None:
-                outcome.lines.append(line)
-                continue
+                problems = [Problem("file.too_large", text)]
         except RecordError as error:
             problems = [Problem(error.code, str(error))]
         outcome.examples_rejected += 1

@@ -161,7 +161,7 @@ class Template(Struct):
         select, notes = self.file.select, []
         annotations = sample.annotations
         if annotations:
-            kept = []
+            kept, unsure = [], []
             for annotation in annotations:
                 if select.drop_crowd and annotation.iscrowd:
                     notes.append("box.crowd_left_out")
@@ -169,14 +169,18 @@ class Template(Struct):
                     notes.append("box.below_min_area")
                 else:
                     kept.append(annotation)
+                    continue
+                unsure.append(self._rename(annotation.category) or "")
             if self.file.class_names:
                 kept = [replace(a, category=name) for a in kept if (name := self._rename(a.category)) is not None]
             if select.order != "source":
                 kept.sort(key=_ORDERS[select.order])
             if select.max_labels is not None and len(kept) > select.max_labels:
                 notes += ["box.above_max_labels"] * (len(kept) - select.max_labels)
+                unsure += [annotation.category for annotation in kept[select.max_labels :]]
                 kept = kept[: select.max_labels]
-            sample = replace(sample, annotations=kept)
+            # a class of which an object was left out can't be counted any more, and is not absent either
+            sample = replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
         if self.file.class_names and sample.labels:
             labels = [name for label in sample.labels if (name := self._rename(label)) is not None]
             sample = replace(sample, labels=labels)
@@ -235,13 +239,13 @@ class Template(Struct):
         return bool({"boxes": sample.annotations, "captions": sample.captions}[kind])
 
     def _asked_classes(self, sample: Sample, base: dict[str, Any], setting: Setting) -> list[str]:
-        seed = (setting.seed, self.name, sample.id)
-        present = order(base["counts"], *seed, "present")
+        seed, unsure = (setting.seed, self.name, sample.id), sample.not_exhaustive
+        present = order((name for name in base["counts"] if name not in unsure), *seed, "present")
         sampling, absent = self.file.sample, []
         if sampling.negatives:
             wanted = sampling.negatives.ratio * max(1, len(present))
             number = int(wanted) + (draw(*seed, "negatives") % 1_000_000 < wanted % 1 * 1_000_000)
-            others = [name for name in setting.classes if name not in base["counts"]]
+            others = [name for name in setting.classes if name not in base["counts"] and name not in unsure]
             absent = order(others, *seed, "absent")[:number]
         if sampling.max_per_image is not None:
             absent = absent[: sampling.max_per_image]
