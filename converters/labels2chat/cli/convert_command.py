@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -71,6 +72,7 @@ def convert(ctx: click.Context, /, source: str, out: str, template: str, form: s
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
     """
+    signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away
     with progress("converting", "samples", form) as update:
 
         def tell(state: Progress) -> None:
@@ -91,6 +93,11 @@ def convert(ctx: click.Context, /, source: str, out: str, template: str, form: s
     if result.too_many_rejects:
         message(f"labels2chat: more rejects than allowed; see {result.out / 'rejects.jsonl'} or give --max-rejects")
         ctx.exit(3)
+
+
+def _terminate(*_: Any) -> None:
+    message("labels2chat: terminated; run the same command again to continue")
+    raise SystemExit(143)
 
 
 def _print(result: Result) -> None:

@@ -256,7 +256,7 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
         number = float(text.removesuffix("%"))
     except ValueError:
         number = -1.0
-    if number < 0:
+    if not number >= 0:  # NaN is neither
         raise UsageError(f"--max-rejects {text}: give a number, or a share such as 5%")
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
