@@ -51,7 +51,8 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
             outcome.rejects.append(reject(problem, sample, None, "record"))
         delivered, notes = job.template.select(delivered)
         outcome.warnings += notes
-        examples = job.template.render(delivered, job.setting)
+        examples, notes = job.template.render(delivered, job.setting)
+        outcome.warnings += notes
     except RecordError as error:
         outcome.status = "rejected"
         outcome.rejects.append(reject(Problem(error.code, str(error)), sample, None, "sample"))
