@@ -61,11 +61,12 @@ class Convention(Struct, frozen=True, kw_only=True):
         Each is rounded to the nearest step, halves to the even one, and clipped to the frame.
         """
         x, y, w, h = bbox
-        across, down = self.frame(width, height)
-        right, bottom = (across, down) if self.top is None else (self.top, self.top)
-        digits = self.decimals or None
-        x1, y1 = round(x / width * across, digits), round(y / height * down, digits)
-        x2, y2 = round((x + w) / width * across, digits), round((y + h) / height * down, digits)
+        right, bottom = self.frame(width, height) if self.grid is None else (self.grid, self.grid)
+        across, down, digits = right / width, bottom / height, self.decimals or None
+        if self.top is not None:
+            right = bottom = self.top
+        x1, y1 = round(x * across, digits), round(y * down, digits)
+        x2, y2 = round((x + w) * across, digits), round((y + h) * down, digits)
         if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
             x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
         return [y1, x1, y2, x2] if self.order == "yxyx" else [x1, y1, x2, y2]

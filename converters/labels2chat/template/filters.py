@@ -170,12 +170,14 @@ def _written(
     context: Context, labels: Iterable[Label], coordinates: str | None
 ) -> list[tuple[Label, Convention, list[float]]]:
     """Return (label, convention, numbers) of each label with a box; count those that rounding makes vanish."""
-    result = []
+    way, images, result = _way(context, coordinates), context["images"], []
     for label in labels:
-        if label["bbox"] is None:
+        bbox = label["bbox"]
+        if bbox is None:
             continue
-        way, width, height = _frame(context, label, coordinates)
-        numbers = way.box(label["bbox"], width, height)
+        image = images[label["image"]]
+        width, height = image["width"], image["height"]
+        numbers = way.box(bbox, width, height) if width and height else way.box(bbox, *_size(context, label))
         if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
             context["_notes"].append("box.vanished")
         else:
