@@ -63,6 +63,8 @@ class Report(Struct):
     digest: str
     files: list[ShardFile] = field(default_factory=list)
     samples: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SAMPLES, 0))
+    reduced: int = 0
+    """How many of the converted samples lost an example on the way."""
     examples: dict[str, int] = field(default_factory=lambda: {"written": 0, "rejected": 0})
     images: dict[str, int] = field(default_factory=lambda: {"passed_through": 0, "reencoded": 0})
     warnings: dict[str, int] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
@@ -19,13 +20,16 @@ from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_y
 from labels2chat.files import locked
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, take_up
+from labels2chat.road.output import close, make_folder, start_over, take_up
 from labels2chat.road.plan import outline, plan
+from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.shards import Entry, Report, damage
 from labels2chat.target import Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
+
+_SPLIT = re.compile(r"\w[\w .+-]*")
 
 
 class Result(Struct):
@@ -98,9 +102,11 @@ def convert(
     source = open_source(source, options)
     setting = template.setting(source, way.name, params, seed, detail)
     out = Path(out)
-    job = Job(out, target, template, setting, delivery, url_prefix or "", verify == "decode", _encoder(target))
-    samples = _selected(source, split, limit)
-    entries = plan(samples, job, shard_size)
+    prefix = url_prefix or ""
+    if prefix and not prefix.endswith(("/", "=")):
+        prefix += "/"
+    job = Job(out, target, template, setting, delivery, prefix, verify == "decode", _encoder(target))
+    entries = plan(_selected(source, split, limit), job, shard_size)
     if dry_run:
         lines = outline(entries, job)
         read = sum(line["samples"] for line in lines)
@@ -124,14 +130,23 @@ def convert(
             "shard_size": shard_size,
         },
     }
+    identity = clean(identity)
+    workers = workers or os.cpu_count() or 1
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
-        reports, kept = _work(entries, finished, job, workers or os.cpu_count() or 1, source.count, progress)
+        try:
+            reports, kept = _work(entries, finished, job, workers, source.count, progress)
+        except OutputExistsError:  # the same run of other data
+            if not (overwrite and finished):
+                raise
+            start_over(out, identity)
+            entries = plan(_selected(source, split, limit), job, shard_size)
+            reports, kept = _work(entries, {}, job, workers, source.count, progress)
         manifest = close(out, identity, source, reports, started)
     warnings = _warnings(reports, target, manifest)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
-    rejected += manifest["examples"]["rejected"]
+    rejected += sum(report.reduced for report in reports)
     return Result(out, manifest, kept, warnings, rejected > allowed(read))
 
 
@@ -153,15 +168,20 @@ def _work(
             names.append(entry.name)
             report = finished.get(entry.name)
             if report is not None and report.digest != entry.digest:
-                raise OutputExistsError(
-                    f"{job.out} was begun from other data: the samples of {entry.name} have changed; "
-                    "choose another -o, or give --overwrite"
-                )
+                raise other_data(entry.name)
             if report is not None and damage(job.out, report.files) is None:
                 reports[entry.name] = report
                 tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
             else:
                 yield entry
+        if gone := finished.keys() - set(names):
+            raise other_data(min(gone))
+
+    def other_data(shard: str) -> OutputExistsError:
+        return OutputExistsError(
+            f"{job.out} was begun from other data: the samples of {shard} have changed; "
+            "choose another -o, or give --overwrite"
+        )
 
     def tell(samples: int, examples: int, rejected: int) -> None:
         state.samples += samples
@@ -183,7 +203,10 @@ def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[
     seen: set[str] = set()
     taken = 0
     for sample in source:
-        seen.add(sample.split)
+        if sample.split not in seen:
+            if not _SPLIT.fullmatch(sample.split):
+                raise SourceError(f"split {sample.split!r} can't begin a file name; use letters, digits, . _ and -")
+            seen.add(sample.split)
         if split is not None and sample.split != split:
             continue
         if limit is not None and taken >= limit:

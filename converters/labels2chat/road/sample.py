@@ -51,8 +51,7 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
             outcome.rejects.append(reject(problem, sample, None, "record"))
         delivered, notes = job.template.select(delivered)
         outcome.warnings += notes
-        examples, notes = job.template.render(delivered, job.setting)
-        outcome.warnings += notes
+        examples = job.template.render(delivered, job.setting, notes=outcome.warnings)
     except RecordError as error:
         outcome.status = "rejected"
         outcome.rejects.append(reject(Problem(error.code, str(error)), sample, None, "sample"))
@@ -75,13 +74,13 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
         try:
             example = example.map_images(ready)
             problems = check(example, target)
-            line = Line(job.encode(example), len(example.pictures())) if not problems else None
-            if line is not None and line.size > target.file_bytes.value:
+            if not problems:
+                line = Line(job.encode(example), len(example.pictures()))
+                if line.size <= target.file_bytes.value:
+                    outcome.lines.append(line)
+                    continue
                 text = f"one line of {line.size:,} bytes; a file takes {target.file_bytes.value:,}"
-                problems = [Problem("file.too_large", text, "", target.cite(target.file_bytes))]
-            elif line is not None:
-                outcome.lines.append(line)
-                continue
+                problems = [Problem("file.too_large", text)]
         except RecordError as error:
             problems = [Problem(error.code, str(error))]
         outcome.examples_rejected += 1

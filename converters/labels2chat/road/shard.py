@@ -71,6 +71,7 @@ def convert_shard(
 def _count(report: Report, outcome: Outcome) -> None:
     report.samples["read"] += 1
     report.samples[outcome.status] += 1
+    report.reduced += outcome.status == "converted" and outcome.examples_rejected > 0
     report.examples["written"] += len(outcome.lines)
     report.examples["rejected"] += outcome.examples_rejected
     report.images["passed_through"] += outcome.passed_through

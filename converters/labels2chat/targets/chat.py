@@ -99,7 +99,7 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
         message.role = role
     else:
         problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
-    message.tool_calls = item.get("tool_calls")
+    message.tool_calls = item.get("tool_calls") or item.get("function_call")
     weight = item.get("weight")
     if weight is not None:
         if role != "assistant" or weight not in (0, 1) or isinstance(weight, bool):
@@ -115,7 +115,9 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
             read = _read_part(part, f"{where}.content[{number}]", problems)
             if read is not None:
                 message.content.append(read)
-    elif not (content is None and (message.tool_calls or item.get("function_call") or item.get("refusal"))):
+    elif content is None and isinstance(item.get("refusal"), str):
+        message.content.append(item["refusal"])
+    elif not (content is None and message.tool_calls):
         text = f"content must be text or a list of parts; it is {_kind(content)}"
         problems.append(Problem("example.schema", text, f"{where}.content"))
     return message

@@ -33,12 +33,8 @@ class Statistics(Struct):
 def present(sample: Sample, file: File) -> list[str]:
     """List the classes that the sample's labels show, each once, in the source's order."""
     select = file.select
-    crowded = {a.category for a in sample.annotations or () if a.iscrowd}
-    shown = [a.category for a in sample.annotations or () if not (a.iscrowd and select.drop_crowd)]
-    names = dict.fromkeys((*shown, *sample.labels))
-    if select.drop_crowd == "image":
-        names = dict.fromkeys(name for name in names if name not in crowded)
-    if select.exhaustive:
+    names = dict.fromkeys((*(a.category for a in sample.annotations or ()), *sample.labels))
+    if select.exhaustive or select.drop_crowd == "image":
         names = dict.fromkeys(name for name in names if name not in sample.not_exhaustive)
     return list(names)
 

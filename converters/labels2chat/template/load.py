@@ -14,15 +14,16 @@ from jinja2.exceptions import TemplateError as JinjaError
 
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.documents import Document
-from labels2chat.errors import TemplateError, did_you_mean
+from labels2chat.errors import RecordError, TemplateError, did_you_mean
 from labels2chat.template.filters import DRAWN, FILTERS
 from labels2chat.template.render import REHEARSAL, VARIABLES, Block, Setting, Template, Text, Words
 from labels2chat.template.sandbox import Sandbox
 from labels2chat.template.schema import File, Turn, Variant, Wording
 from labels2chat.types import Annotation, Image, Keypoint, Question, Sample
 
-_MARK = f"\ue000{secrets.token_hex(16)}\ue001"
-"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data."""
+_MARK = f"\ue000{secrets.randbits(128)}\ue001"
+"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Digits alone, so
+that a filter such as upper leaves it as it is."""
 
 _SAME_FOR_ALL = {"params", "classes", "coords_note", "answer_format"}
 """Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
@@ -68,7 +69,10 @@ def parse_template(text: str, label: str) -> Template:
     if file.coordinates and file.coordinates not in CONVENTIONS:
         hint = did_you_mean(file.coordinates, CONVENTIONS)
         raise document.fail("$.coordinates", f"no coordinate convention {file.coordinates!r}{hint}")
-    scripts, rejected = _Compiler(document, file).scripts()
+    compiler = _Compiler(document, file)
+    scripts, rejected = compiler.scripts()
+    if "count" in compiler.names:
+        file.select.exhaustive = True  # what is not fully labelled can't be counted
     template = Template(
         file=file,
         scripts=scripts,
@@ -76,6 +80,7 @@ def parse_template(text: str, label: str) -> Template:
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         mark=_MARK,
+        names=frozenset(compiler.names),
         document=document,
     )
     _rehearse(template)
@@ -93,6 +98,7 @@ class _Compiler:
 
     def __init__(self, document: Document, file: File) -> None:
         self.document, self.file, self.sandbox = document, file, sandbox()
+        self.names: set[str] = set()
 
     def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
         """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
@@ -194,17 +200,18 @@ class _Compiler:
 
     def _known(self, tree: nodes.Template, path: str, inside: bool) -> None:
         known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
-        for name in sorted(meta.find_undeclared_variables(tree)):
+        names = meta.find_undeclared_variables(tree)
+        self.names |= names
+        for name in sorted(names):
             if name not in known:
                 raise self.document.fail(path, f"undefined variable {name!r}{did_you_mean(name, known)}")
 
     def _explain(self, error: TemplateSyntaxError) -> str:
         message = error.message or "not a Jinja text"
         if message.startswith("No filter named"):
-            name = message.split("'")[1]
             known = [filter for filter in self.sandbox.filters if not filter.startswith("_")]
-            hint = did_you_mean(name, known)
-            message = f"no filter {name!r}" + (hint if "did you mean" in hint else "")
+            hint = did_you_mean(message.split("'")[1], known)
+            message = message.rstrip(".") + (hint if "did you mean" in hint else "")
         return f"{message} (line {error.lineno} of the text)" if error.lineno > 1 else message
 
 
@@ -213,11 +220,11 @@ def _rehearse(template: Template) -> None:
 
     Attributes and metadata are the source's own, so what a text takes from them is not tried here.
     """
-    image = Image(name="rehearsal.jpg", width=640, height=480)
+    images = [Image(name="rehearsal.jpg", width=640, height=480)] * (2 if template.file.mode == "group" else 1)
     outline = [[10.0, 20.0, 110.0, 20.0, 110.0, 100.0]]
     full = Sample(
         id=REHEARSAL,
-        images=[image, image],
+        images=images,
         annotations=[
             Annotation("cat", (10.0, 20.0, 100.0, 80.0), 1, False, 8000.0, outline, [Keypoint("nose", 20.0, 30.0)]),
             Annotation(
@@ -232,11 +239,15 @@ def _rehearse(template: Template) -> None:
     for annotation in full.annotations or ():
         annotation.attributes = wild
     full.metadata = wild
-    bare = Sample(id=REHEARSAL, images=[image, image], annotations=[])
+    bare = Sample(id=REHEARSAL, images=images, annotations=[])
     for sample in (full, bare):
         for wording in range(template.width):
             setting = Setting(["cat", "dog", "horse"], CONVENTIONS["pixel"], template.params({}), preference=True)
-            template.render(sample, setting, negatives=1, wording=wording)
+            try:
+                template.render(sample, setting, negatives=1, wording=wording)
+            except RecordError as error:
+                if error.code != "sample.no_labels":
+                    raise template.document.fail("$", str(error)) from None
 
 
 class _Anything(dict[str, Any]):

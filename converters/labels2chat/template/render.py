@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -45,6 +46,8 @@ VARIABLES = {
     "qa": _ALWAYS | {"question", "answer", "answers", "choices"},
 }
 """What a text may name, by the template's mode; inside a `for` block also item and loop."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _FAILURES: tuple[type[Exception], ...] = (
     *(JinjaError, Labels2ChatError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
@@ -112,6 +115,8 @@ class Template(Struct):
     """The file's own text."""
     sha256: str
     mark: str
+    names: frozenset[str]
+    """The variables that its texts use."""
     document: Document
 
     @property
@@ -173,21 +178,29 @@ class Template(Struct):
                 raise self.document.fail(f"{path}.{unknown}", f"the source has no class {unknown!r}{hint}")
         if preference and not any(self.rejected):
             raise self.document.fail("$", f"template {self.name} has no rejected answer, which preference data need")
-        classes = list(dict.fromkeys(new for name in source.categories if (new := self._rename(name)) is not None))
+        # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
+        names = [name for name in self._renamed(source.categories) if not _SURROGATE.search(name)]
+        classes = list(dict.fromkeys(names))
         way = CONVENTIONS[coordinates]
         values = self.params(params or {})
         return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
 
     def render(
-        self, sample: Sample, setting: Setting, negatives: int | None = None, wording: int | None = None
-    ) -> tuple[list[Example], list[str]]:
-        """Make the examples of a sample whose labels are in the delivered frame; also return notes to count.
+        self,
+        sample: Sample,
+        setting: Setting,
+        negatives: int | None = None,
+        wording: int | None = None,
+        notes: list[str] | None = None,
+    ) -> list[Example]:
+        """Make the examples of a sample whose labels are in the delivered frame.
 
         No examples means that the template passes this sample over. `negatives` is the number that was dealt to the
-        sample; `wording` names a paraphrase instead of drawing one.
-        Raises RecordError (template.failed) where a text can't be rendered for this sample.
+        sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one, and what is to be counted is added to `notes`.
+        Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
+        text can't be rendered for it.
         """
-        notes: list[str] = []
+        notes = [] if notes is None else notes
         examples = []
         for key, context in self._cases(sample, setting, negatives):
             seed = context["_draw"] = (setting.seed, self.name, sample.id, key)
@@ -206,7 +219,7 @@ class Template(Struct):
             if setting.preference and worse is not None:
                 example.rejected = " ".join(part for part in say(worse, context) if isinstance(part, str))
             examples.append(example)
-        return examples, notes
+        return examples
 
     def most_examples(self, sample: Sample) -> int:
         """Return how many examples the sample may make, for planning: never less than it will make."""
@@ -228,36 +241,47 @@ class Template(Struct):
 
     def fits(self, sample: Sample) -> bool:
         """Whether the sample has one of each kind of label that the template requires."""
-        return all(self._has(kind, sample) is not None for kind in self.file.requires)
+        has = [self._has(kind, sample) for kind in self.file.requires]
+        return None not in has and (self.file.select.empty == "keep" or not has or any(has))
 
     def select(self, sample: Sample) -> tuple[Sample, list[str]]:
-        """Keep the labels that `select` and `class_names` want; return the notes to count."""
+        """Keep the labels that `select` and `class_names` want; return the notes to count.
+
+        A class of which an object was left out can't be counted any more, and is not absent either: it joins the
+        sample's `not_exhaustive`.
+        """
         select, notes = self.file.select, []
-        annotations, rename = sample.annotations, self.file.class_names
+        annotations = sample.annotations
         if annotations:
-            kept = []
+            kept, unsure = [], []
             for annotation in annotations:
                 if select.drop_crowd and annotation.iscrowd:
                     notes.append("box.crowd_left_out")
-                    if self.file.mode == "class":
-                        kept.append(annotation)  # it still shows that its class is there
                 elif select.min_area and _area(annotation) < select.min_area:
                     notes.append("box.below_min_area")
                 elif annotation.score is not None and annotation.score < select.min_score:
                     notes.append("box.below_min_score")
                 else:
                     kept.append(annotation)
-            if rename:
-                kept = [replace(a, category=new) for a in kept if (new := self._rename(a.category)) is not None]
+                    continue
+                unsure.append(annotation.category)
             if select.order != "source":
                 kept.sort(key=_ORDERS[select.order])
             if select.max_labels is not None and len(kept) > select.max_labels:
                 notes += ["box.above_max_labels"] * (len(kept) - select.max_labels)
+                unsure += [annotation.category for annotation in kept[select.max_labels :]]
                 kept = kept[: select.max_labels]
-            sample = replace(sample, annotations=kept)
-        if rename:
+            sample = replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
+        if self.file.class_names:
             sample = replace(
                 sample,
+                annotations=None
+                if sample.annotations is None
+                else [
+                    replace(a, category=new)
+                    for a in sample.annotations
+                    if (new := self._rename(a.category)) is not None
+                ],
                 labels=self._renamed(sample.labels),
                 absent=self._renamed(sample.absent),
                 not_exhaustive=self._renamed(sample.not_exhaustive),
@@ -294,11 +318,14 @@ class Template(Struct):
 
     def _cases(self, sample: Sample, setting: Setting, negatives: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (key, variables) for each example that the mode makes of the sample."""
-        has = [self._has(kind, sample) for kind in self.file.requires]
-        if None in has or (self.file.select.empty == "skip" and has and not any(has)):
+        has = {kind: self._has(kind, sample) for kind in self.file.requires}
+        if self.file.select.empty == "skip" and has and not any(has.values()):
             return
+        lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
         if self.file.mode == "group" and len(sample.images) < 2:
-            return
+            lacking.append("several images")
+        if lacking:
+            raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
         base = self._context(sample, setting)
         seed, most = (setting.seed, self.name, sample.id), self.file.sample.max_per_image
         if self.file.mode == "class":
@@ -324,15 +351,16 @@ class Template(Struct):
                 yield "", base
 
     def _has(self, kind: str, sample: Sample) -> bool | None:
-        """Whether the sample has labels of a kind; None where nobody looked for any."""
+        """Whether the sample has labels of a kind; None where it can't serve the template at all.
+
+        [] objects are an answer: somebody looked and found none. No caption, question or class is none.
+        """
         if kind == "class":
-            return (
-                bool(sample.labels)
-                if self.file.mode != "image" or self.file.task != "classify"
-                else len(sample.labels) == 1
-            )
+            single = self.file.mode == "image" and "class" in self.names
+            return (len(sample.labels) == 1 if single else bool(sample.labels)) or None
         if kind in ("captions", "qa"):
-            return bool(sample.captions if kind == "captions" else sample.questions)
+            given = bool(sample.captions if kind == "captions" else sample.questions)
+            return given or (False if self.file.mode in ("caption", "qa") else None)
         annotations = sample.annotations
         if annotations is None:
             return None
@@ -348,6 +376,11 @@ class Template(Struct):
         file, seed = self.file, (setting.seed, self.name, sample.id)
         shown = balance.present(sample, file)
         asked = order(shown, *seed, "present")[: balance.positives_of(sample, file)]
+        if negatives is None and file.sample.negatives:  # nobody dealt: this image alone keeps the ratio
+            wanted = file.sample.negatives.ratio * max(1, len(asked))
+            negatives = int(wanted) + (draw(*seed, "negatives") < wanted % 1)
+            if file.sample.max_per_image is not None:
+                negatives = min(negatives, file.sample.max_per_image - len(asked))
         if file.sample.negatives and negatives:
             names = balance.askable(sample, setting.classes, setting.exhaustive, file)
             weights = balance.weights(shown, names, setting.statistics, file.sample.negatives.strategy)
@@ -407,11 +440,13 @@ class Template(Struct):
         return parts
 
     def _failed(self, text: Text, error: BaseException, context: dict[str, Any]) -> Exception:
-        if isinstance(error, RecordError):
-            return error
         message = f"{self.document.place(text.path)}: {str(error) or type(error).__name__}"
         if context["sample"]["id"] == REHEARSAL:
             return TemplateError(message)
+        if isinstance(error, RecordError) and error.code != "template.failed":
+            return error
+        if isinstance(error, UnicodeEncodeError):
+            return RecordError("text.surrogate", "the text holds a lone surrogate")
         return RecordError("template.failed", message)
 
     def _place_images(self, messages: list[Message], sample: Sample, setting: Setting) -> None:

@@ -40,7 +40,7 @@ def run_tests(template: Template) -> list[str]:
             given = msgspec.convert(test.given, Given, strict=False)
             sample, setting, negatives = _sample(template, given, "rejected" in test.expect)
             for wording in range(template.width):
-                examples, _ = template.render(sample, setting, negatives, wording)
+                examples = template.render(sample, setting, negatives, wording)
                 for role, expected in test.expect.items():
                     said = _said(examples, role)
                     if expected not in said:
