@@ -5,9 +5,11 @@ the `filters`; `draw` makes every random choice, `balance` deals out negatives o
 English. `tests` and `lint` are what `templates check` runs.
 """
 
-from labels2chat.template.balance import Dealer, Mix, Statistics, count
+from labels2chat.template.balance import Dealer, Mix, Statistics, add, count
+from labels2chat.template.lint import lint
 from labels2chat.template.load import load_template, parse_template, schema_json, template_folder, template_names
 from labels2chat.template.render import Setting, Template
+from labels2chat.template.starter import starter, starters
 from labels2chat.template.tests import run_tests
 
 __all__ = [
@@ -16,11 +18,15 @@ __all__ = [
     "Setting",
     "Statistics",
     "Template",
+    "add",
     "count",
+    "lint",
     "load_template",
     "parse_template",
     "run_tests",
     "schema_json",
+    "starter",
+    "starters",
     "template_folder",
     "template_names",
 ]

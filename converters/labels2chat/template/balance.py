@@ -78,15 +78,20 @@ def count(samples: Iterable[Sample], classes: list[str], exhaustive: bool, file:
     """Count over all samples."""
     found = Statistics()
     for sample in samples:
-        shown = sorted(present(sample, file))
-        found.images += 1
-        found.frequency.update(shown)
-        for one, other in combinations(shown, 2):
-            found.together.setdefault(one, Counter())[other] += 1
-            found.together.setdefault(other, Counter())[one] += 1
-        found.positives += positives_of(sample, file)
-        found.room += room_of(sample, classes, exhaustive, file)
+        add(found, sample, classes, exhaustive, file)
     return found
+
+
+def add(found: Statistics, sample: Sample, classes: list[str], exhaustive: bool, file: File) -> None:
+    """Count one more sample."""
+    shown = sorted(present(sample, file))
+    found.images += 1
+    found.frequency.update(shown)
+    for one, other in combinations(shown, 2):
+        found.together.setdefault(one, Counter())[other] += 1
+        found.together.setdefault(other, Counter())[one] += 1
+    found.positives += positives_of(sample, file)
+    found.room += room_of(sample, classes, exhaustive, file)
 
 
 class Dealer:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from jinja2 import Undefined, pass_context
+from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 
 from labels2chat import masks
@@ -17,6 +19,21 @@ from labels2chat.template.draw import any_of, draw, order
 from labels2chat.types import Box
 
 Label = Mapping[str, Any]
+
+_KEYS = ("box", "point", "polygon", "keypoints")
+_FORMS = {
+    "paligemma": "its four location tokens, a space and its label for each object, with ' ; ' between objects",
+    "florence": "its label and its four location tokens for each object",
+    "qwen2": "its label between object reference tokens and (x1,y1),(x2,y2) between box tokens for each object",
+    "internvl": "its label between ref tags and its boxes [[x1, y1, x2, y2], ...] between box tags for each class",
+    "deepseek": "its label between ref tokens and its boxes [[x1, y1, x2, y2], ...] between det tokens for each class",
+}
+"""What `Convention.answer` writes for a family that has tokens, in words and without the tokens themselves."""
+_POSITIONS = (
+    ("at the top left", "at the top", "at the top right"),
+    ("on the left", "in the centre", "on the right"),
+    ("at the bottom left", "at the bottom", "at the bottom right"),
+)
 
 
 @pass_context
@@ -91,6 +108,74 @@ def keypoints(context: Context, label: Label, coordinates: str | None = None) ->
 
 
 @pass_context
+def objects(
+    context: Context, labels: Iterable[Label], *parts: str, coordinates: str | None = None, key: str | None = None
+) -> list[dict[str, Any]]:
+    """Write labels as objects of a name and `parts`: box, point, polygon, keypoints, or a field: 'attributes.color'.
+
+    `key` is another key for the first part. A label that lacks a part is left out.
+    """
+    way, result = _way(context, coordinates), []
+    field = {part: make_attrgetter(context.environment, part) for part in parts if part not in _KEYS}
+    for label in labels:
+        written: dict[str, Any] = {}
+        for part in parts:
+            value = _part(context, label, part, coordinates) if part in _KEYS else field[part](label)
+            if value is None or value in ([], {}) or isinstance(value, Undefined):
+                break
+            written[_key(way, part, key if part == parts[0] else None)] = value
+        else:
+            first = _name_last(way, parts[0] if parts else "", key)
+            result.append({**written, "label": label["class"]} if first else {"label": label["class"], **written})
+    return result
+
+
+@pass_context
+def form(context: Context, parts: str | list[str], key: str | None = None, coordinates: str | None = None) -> str:
+    """Say in words, for the prompt, what `objects` writes for these parts; for 'box' alone, what `detections` writes."""
+    way = _way(context, coordinates)
+    names = [parts] if isinstance(parts, str) else list(parts)
+    if names == ["box"] and way.form != "json":
+        return _FORMS[way.form]
+    spot = "its location tokens" if way.token else "[y, x]" if way.order == "yxyx" else "[x, y]"
+    corners = " [y1, x1, y2, x2]" if way.order == "yxyx" else " [x1, y1, x2, y2]"
+    shapes = {"box": "" if way.token else corners, "point": "" if way.token else f" {spot}"}
+    shapes |= {"polygon": f" [[{spot}, ...], ...]", "keypoints": f" {{name: {spot}}}"}
+    keys = [f'"{_key(way, name, key if name == names[0] else None)}"{shapes.get(name, "")}' for name in names]
+    keys.insert(len(keys) if _name_last(way, names[0], key) else 0, '"label"')
+    return f"a JSON array of objects with {words.and_list(keys)}"
+
+
+@pass_context
+def position(context: Context, label: Label) -> str:
+    """Say in which ninth of the image a label's centre is: 'at the top left', 'in the centre', 'on the right'."""
+    x, y, w, h = _bbox(label)
+    width, height = _size(context, label)
+    column, row = (min(2, max(0, int(3 * at))) for at in ((x + w / 2) / width, (y + h / 2) / height))
+    return _POSITIONS[row][column]
+
+
+def inventory(labels: Iterable[Label]) -> list[str]:
+    """Count labels by class: ['2 cats', 'a dog'], in the order in which the classes come first."""
+    return [words.counted(name, number) for name, number in Counter(label["class"] for label in labels).items()]
+
+
+@pass_context
+def keyed(context: Context, items: Iterable[Any], key: str, value: str) -> dict[str, Any]:
+    """Make one object of a field of each item and another: labels | keyed('class', 'attributes.text').
+
+    A name that comes more than once gets a list of its values; an item without the value is left out.
+    """
+    name_of, value_of = (make_attrgetter(context.environment, field) for field in (key, value))
+    found: dict[str, list[Any]] = {}
+    for item in items:
+        one = value_of(item)
+        if one is not None and not isinstance(one, Undefined):
+            found.setdefault(str(name_of(item)), []).append(one)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
+
+
+@pass_context
 def wrong_class(context: Context, name: str) -> str:
     """Return another class of the source: one that is in the image only if there is no other."""
     others = [other for other in context["classes"] if other != name and other not in context["counts"]]
@@ -151,6 +236,11 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "point": point,
     "polygon": polygon,
     "keypoints": keypoints,
+    "objects": objects,
+    "form": form,
+    "position": position,
+    "inventory": inventory,
+    "keyed": keyed,
     "wrong_class": wrong_class,
     "wrong_count": wrong_count,
     "shifted": shifted,
@@ -160,6 +250,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "a": words.article,
     "and_list": words.and_list,
     "sentence": words.sentence,
+    "counted": words.counted,
+    "lettered": words.lettered,
+    "letter": words.letter,
 }
 
 DRAWN = frozenset(("shuffle", "choice", "wrong_class", "wrong_count", "shifted", "swapped"))
@@ -183,6 +276,29 @@ def _written(
         else:
             result.append((label, way, numbers))
     return result
+
+
+def _part(context: Context, label: Label, part: str, coordinates: str | None) -> Any:
+    """Return one part of a label as `objects` writes it; None where the label has none."""
+    way, width, height = _frame(context, label, coordinates)
+    if part == "box":
+        written = _written(context, [label], coordinates)
+        return way.place(written[0][2]) if written else None
+    if part == "point":
+        return point(context, label, coordinates) if label["bbox"] else None
+    if part == "keypoints":
+        return {p["name"]: way.place(way.point(p["x"], p["y"], width, height)) for p in label["keypoints"]}
+    return [[way.place(spot) for spot in ring] for ring in polygon(context, label, coordinates)]
+
+
+def _key(way: Convention, part: str, key: str | None) -> str:
+    own = {"box": way.key, "point": way.point_key}
+    return key or own.get(part, part.rpartition(".")[2])
+
+
+def _name_last(way: Convention, part: str, key: str | None) -> bool:
+    """Whether the family writes the label after the coordinates, as Qwen and Gemini do."""
+    return part in ("box", "point") and not key and _key(way, part, None).endswith("_2d")
 
 
 def _bbox(label: Label) -> Box:

@@ -196,7 +196,8 @@ class Template(Struct):
         """Make the examples of a sample whose labels are in the delivered frame.
 
         No examples means that the template passes this sample over. `negatives` is the number that was dealt to the
-        sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one, and what is to be counted is added to `notes`.
+        sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one,
+        and what is to be counted is added to `notes`.
         Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
         text can't be rendered for it.
         """

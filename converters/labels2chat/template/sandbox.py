@@ -34,7 +34,7 @@ _METHODS = {
 }
 _LEFT_OUT = (
     *("attr", "random", "format", "center", "indent", "xmlattr", "urlize", "pprint", "wordwrap", "filesizeformat"),
-    *("batch", "slice", "forceescape", "escape", "e", "safe", "striptags"),
+    *("batch", "slice", "forceescape", "striptags"),
 )
 
 
@@ -83,6 +83,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _spend(context, len(left) + len(right))
         return super().call_binop(context, operator, left, right)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Leave str.format to `is_safe_attribute`, which refuses it: Jinja's own wrapper would let widths through."""
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow a value's fields, and of methods only the harmless ones."""
         if callable(value):
@@ -108,7 +111,7 @@ def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
 
 
 def _spend(context: Context, size: int) -> None:
-    budget = context["_budget"]
+    budget = context.get("_budget") or [MAX_STEPS]
     budget[0] -= 1 + size // 1000
     if size > MAX_TEXT or budget[0] < 0:
         raise SecurityError("the text does more work or grows longer than a template may")
@@ -138,10 +141,10 @@ def _join(context: Context, items: Iterable[Any], separator: str = "", attribute
 
 
 @pass_context
-def _replace(context: Context, text: str, old: str, new: str) -> str:
+def _replace(context: Context, text: str, old: str, new: str, count: int = -1) -> str:
     text = str(text)
     _spend(context, len(text) + text.count(old) * len(new))
-    return text.replace(old, new)
+    return text.replace(old, new, count)
 
 
 def _range(*arguments: int) -> range:

@@ -23,6 +23,8 @@ class Given(Struct, forbid_unknown_fields=True):
     questions: list[Question] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     absent: list[str] = field(default_factory=list)
+    not_exhaustive: list[str] = field(default_factory=list)
+    exhaustive: bool = True
     categories: list[str] = field(default_factory=list)
     images: int = 1
     width: int = 640
@@ -61,15 +63,23 @@ def _sample(template: Template, given: Given, preference: bool) -> tuple[Sample,
         questions=given.questions,
         metadata=given.metadata,
         absent=given.absent,
+        not_exhaustive=given.not_exhaustive,
     )
     selected, _ = template.select(sample)
     named = [*given.categories, *given.labels, *(a.category for a in given.annotations or ())]
-    classes = [name for name in dict.fromkeys(named) if template.file.class_names.get(name, name) is not None]
-    way = convention(template.file.coordinates or given.coordinates)
-    statistics = count([selected], classes, True, template.file)
-    negatives = Dealer(statistics, classes, True, template.file).deal(selected)
-    params = template.params(given.params)
-    return selected, Setting(classes, way, params, preference=preference, statistics=statistics), negatives
+    rename = template.file.class_names
+    classes = list(dict.fromkeys(new for name in named if (new := rename.get(name, name)) is not None))
+    statistics = count([selected], classes, given.exhaustive, template.file)
+    negatives = Dealer(statistics, classes, given.exhaustive, template.file).deal(selected)
+    setting = Setting(
+        classes,
+        convention(template.file.coordinates or given.coordinates),
+        template.params(given.params),
+        exhaustive=given.exhaustive,
+        preference=preference,
+        statistics=statistics,
+    )
+    return selected, setting, negatives
 
 
 def _said(examples: list[Example], role: str) -> list[str]:
