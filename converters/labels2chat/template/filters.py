@@ -22,11 +22,11 @@ Label = Mapping[str, Any]
 
 _KEYS = ("box", "point", "polygon", "keypoints")
 _FORMS = {
-    "paligemma": "its four location tokens, a space and its label for each object, with ' ; ' between objects",
-    "florence": "its label and its four location tokens for each object",
-    "qwen2": "its label between object reference tokens and (x1,y1),(x2,y2) between box tokens for each object",
-    "internvl": "its label between ref tags and its boxes [[x1, y1, x2, y2], ...] between box tags for each class",
-    "deepseek": "its label between ref tokens and its boxes [[x1, y1, x2, y2], ...] between det tokens for each class",
+    "paligemma": "each object's y1, x1, y2, x2 and then its label, with ' ; ' between objects",
+    "florence": "each object's label and then its x1, y1, x2, y2",
+    "qwen2": "each object's label between object reference tokens and (x1,y1),(x2,y2) between box tokens",
+    "internvl": "each class between ref tags and its boxes [[x1, y1, x2, y2], ...] between box tags",
+    "deepseek": "each class between ref tokens and its boxes [[x1, y1, x2, y2], ...] between det tokens",
 }
 """What `Convention.answer` writes for a family that has tokens, in words and without the tokens themselves."""
 _POSITIONS = (
@@ -132,15 +132,18 @@ def objects(
 
 @pass_context
 def form(context: Context, parts: str | list[str], key: str | None = None, coordinates: str | None = None) -> str:
-    """Say in words, for the prompt, what `objects` writes for these parts; for 'box' alone, what `detections` writes."""
+    """Say for a prompt what `objects` writes of these parts, `detections` of 'box' and `box` of 'corners'."""
     way = _way(context, coordinates)
     names = [parts] if isinstance(parts, str) else list(parts)
+    corners, spot = ("[y1, x1, y2, x2]", "[y, x]") if way.order == "yxyx" else ("[x1, y1, x2, y2]", "[x, y]")
+    if way.token:
+        corners, spot = corners[1:-1], spot[1:-1]
+    if names == ["corners"]:
+        return corners
     if names == ["box"] and way.form != "json":
         return _FORMS[way.form]
-    spot = "its location tokens" if way.token else "[y, x]" if way.order == "yxyx" else "[x, y]"
-    corners = " [y1, x1, y2, x2]" if way.order == "yxyx" else " [x1, y1, x2, y2]"
-    shapes = {"box": "" if way.token else corners, "point": "" if way.token else f" {spot}"}
-    shapes |= {"polygon": f" [[{spot}, ...], ...]", "keypoints": f" {{name: {spot}}}"}
+    shapes = {"box": f" {corners}", "point": f" {spot}", "polygon": f" [[{spot}, ...], ...]"}
+    shapes["keypoints"] = f" {{name: {spot}}}"
     keys = [f'"{_key(way, name, key if name == names[0] else None)}"{shapes.get(name, "")}' for name in names]
     keys.insert(len(keys) if _name_last(way, names[0], key) else 0, '"label"')
     return f"a JSON array of objects with {words.and_list(keys)}"
@@ -156,8 +159,14 @@ def position(context: Context, label: Label) -> str:
 
 
 def inventory(labels: Iterable[Label]) -> list[str]:
-    """Count labels by class: ['2 cats', 'a dog'], in the order in which the classes come first."""
-    return [words.counted(name, number) for name, number in Counter(label["class"] for label in labels).items()]
+    """Count labels by class: ['2 cats', 'a dog', 'people'], in the order in which the classes come first.
+
+    How many there are in a crowd nobody said.
+    """
+    items = list(labels)
+    crowded = {label["class"] for label in items if label["crowd"]}
+    counts = Counter(label["class"] for label in items)
+    return [words.plural(name) if name in crowded else words.counted(name, n) for name, n in counts.items()]
 
 
 @pass_context
