@@ -85,6 +85,7 @@ CODES: dict[str, str] = {
     "image.too_many": "one line is one example: split it, or send fewer images in it",
     "image.size_mismatch": "the labels were made for another size: fix the record, or give -O rescale_boxes=true",
     "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
+    "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
     "image.remote": "the image is only a URL: use --images url, or download it first",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",
@@ -92,6 +93,7 @@ CODES: dict[str, str] = {
     "box.empty": "the box has no area; fix or delete the annotation",
     "box.not_finite": "the box has NaN or Infinity; fix or delete the annotation",
     "box.outside": "the box lies outside its image; fix or delete the annotation",
+    "segmentation.rle": "a run-length mask has no outline: use a source with polygons, or another template",
     "segmentation.bad": "the polygon or RLE can't be read; fix it, or use a template that needs no masks",
     "annotation.bad_record": "the annotation can't be read; fix or delete it",
     "annotation.orphan": "no image has this image_id; fix or delete the annotation",
@@ -110,6 +112,7 @@ CODES: dict[str, str] = {
     "example.no_user": "add a user message",
     "example.no_answer": "add an assistant message with text at the end",
     "example.empty_text": "write something into the message, or leave it out",
+    "example.same_answers": "the worse answer equals the right one, so the pair teaches nothing",
     "example.duplicate": "leave out the second one",
     "example.too_long": "shorten the example: what is over the limit is cut off, the answer first",
     # files

@@ -213,6 +213,8 @@ class Example(Struct, omit_defaults=True):
     id: str
     messages: list[Message]
     sample_id: str = ""
+    rejected: str | None = None
+    """The worse answer, for preference data."""
 
     def pictures(self) -> list[Picture]:
         """Every image of the example, in order."""
