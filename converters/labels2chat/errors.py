@@ -75,6 +75,7 @@ CODES: dict[str, str] = {
     "image.lfs_pointer": "the file is a git-LFS pointer; run `git lfs pull`",
     "image.not_an_image": "the bytes are no image of a known format; export the file again",
     "image.truncated": "the file ends early or is damaged; download or export it again",
+    "image.no_decoder": "install what the message names, or convert the image to JPEG or PNG",
     "image.bomb": "more pixels than can be decoded safely; resize the file yourself",
     "image.format": "convert the image to one of the target's formats",
     "image.mode": "convert the image to RGB or RGBA",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.target import Target
 from labels2chat.template import Setting, Template
 from labels2chat.types import Example
@@ -30,3 +31,5 @@ class Job(Struct):
     url_prefix: str
     verify: bool
     encode: Callable[[Example], list[bytes]]
+    policy: Policy = AS_IT_IS
+    """What is done to images beyond what the target demands."""

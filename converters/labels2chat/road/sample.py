@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -10,11 +11,24 @@ from msgspec.structs import replace
 
 from labels2chat.check import check
 from labels2chat.errors import RecordError
-from labels2chat.images import Fit, Header, crop_of, deliver, fit, load, measure, prepare, verify
+from labels2chat.images import (
+    Fit,
+    Header,
+    around,
+    closeup,
+    crop_of,
+    deliver,
+    fit,
+    load,
+    measure,
+    prepare,
+    settle,
+    verify,
+)
 from labels2chat.road.job import Job
 from labels2chat.road.rejects import reject
 from labels2chat.shards import Task
-from labels2chat.types import Image, Line, Picture, Problem, Sample
+from labels2chat.types import Annotation, Image, Line, Picture, Problem, Sample
 
 
 class Outcome(Struct):
@@ -35,8 +49,12 @@ class _Sight(Struct):
 
     data: bytes | None
     """None for an image that stays behind its URL."""
+    image: int
+    """Which of the sample's images it is."""
     header: Header
     fit: Fit
+    made: bytes | None = None
+    """The delivered bytes, where they had to be made to know the fit."""
 
 
 def convert_sample(task: Task, job: Job) -> Outcome:
@@ -52,14 +70,16 @@ def convert_sample(task: Task, job: Job) -> Outcome:
     try:
         if not sample.images:
             raise RecordError("sample.bad_record", "the sample has no image")
-        sights = [_look(image, sample, job) for image in sample.images]
+        crop = template.file.crop
+        sights = [_look(number, sample, job, crop is not None) for number in range(len(sample.images))]
         headers, fits = [sight.header for sight in sights], [sight.fit for sight in sights]
         delivered, outcome.warnings = deliver(sample, headers, fits, "masks" in template.file.requires)
         for problem in delivered.problems[len(sample.problems) :]:
             outcome.rejects.append(reject(problem, sample, None, "record"))
         delivered, notes = template.select(delivered)
         outcome.warnings += notes
-        examples = template.render(delivered, prompt.setting, task.negatives, notes=outcome.warnings)
+        view = partial(_close_up, sample=delivered, margin=crop.margin, sights=sights, job=job) if crop else None
+        examples = template.render(delivered, prompt.setting, task.negatives, notes=outcome.warnings, view=view)
     except RecordError as error:
         outcome.status = "skipped" if error.code == "sample.no_labels" else "rejected"
         outcome.rejects.append(reject(Problem(error.code, str(error)), sample, None, "sample"))
@@ -74,7 +94,8 @@ def convert_sample(task: Task, job: Job) -> Outcome:
 
     def ready(picture: Picture) -> Picture:
         if picture.index not in pictures:
-            pictures[picture.index] = _finish(picture, sights[picture.index], sample.images[picture.index], job)
+            sight = sights[picture.index]
+            pictures[picture.index] = _finish(picture, sight, sample.images[sight.image], job)
         return pictures[picture.index]
 
     for example in examples:
@@ -93,26 +114,61 @@ def convert_sample(task: Task, job: Job) -> Outcome:
         outcome.examples_rejected += 1
         outcome.rejects += [reject(problem, sample, example.id, "example") for problem in problems]
     if outcome.lines:
-        repaired = sum(not fits[index].as_is for index in pictures)
+        repaired = sum(not sights[index].fit.as_is for index in pictures)
         outcome.passed_through, outcome.reencoded = len(pictures) - repaired, repaired
     else:
         outcome.status = "rejected"
     return outcome
 
 
-def _look(image: Image, sample: Sample, job: Job) -> _Sight:
-    """Load and measure an image; one that is only a URL is taken at the dataset's word."""
+def _look(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
+    """Load and measure an image; one that is only a URL is taken at the dataset's word.
+
+    A `whole` one is not delivered itself, crops of it are: its fit is the image's own frame.
+    """
+    image = sample.images[number]
     if job.delivery == "url" and image.url and image.path is None and image.data is None:
         width, height = image.width or 0, image.height or 0
         if not (width and height) and sample.annotations:
             raise RecordError("image.no_size", f"nobody says the size of {image.url}")
-        return _Sight(None, Header("", width, height), Fit(width, height, "", "", as_is=True))
+        return _Sight(None, number, Header("", width, height), Fit(width, height, "", "", as_is=True))
     data = load(image)
     header = measure(data)
     if job.verify:
         verify(data)
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
-    return _Sight(data, header, fit(header, len(data), job.target, crop))
+    if whole:
+        left, top, right, bottom = crop or (0, 0, *header.upright)
+        return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
+    return _planned(data, number, header, crop, job)
+
+
+def _planned(
+    data: bytes | None, number: int, header: Header, crop: tuple[int, int, int, int] | None, job: Job
+) -> _Sight:
+    """Choose what is delivered of an image."""
+    if data is None:
+        if crop != (0, 0, header.width, header.height):
+            raise RecordError("image.needs_repair", "the image is behind a URL and must be cropped first")
+        return _Sight(None, number, header, Fit(header.width, header.height, "", "", as_is=True))
+    policy, most = job.policy, job.target.image_bytes.value
+    plan, made = fit(header, len(data), job.target, crop, policy), None
+    if policy.max_bytes is not None and not plan.as_is and not plan.unless_heavier:
+        plan, made = settle(data, plan, min(policy.max_bytes, most), policy.multiple_of)
+    return _Sight(data, number, header, plan, made)
+
+
+def _close_up(
+    annotation: Annotation, sample: Sample, margin: float, sights: list[_Sight], job: Job
+) -> tuple[Sample, Annotation, int]:
+    """Plan the crop around an object as a further sight, and look at the sample in its frame."""
+    sight = sights[annotation.image]
+    rect = around(annotation.bbox, margin, sight.fit.width, sight.fit.height)
+    left, top = sight.fit.crop[:2] if sight.fit.crop else (0, 0)
+    part = (rect[0] + left, rect[1] + top, rect[2] + left, rect[3] + top)
+    plan = _planned(sight.data, annotation.image, sight.header, part, job)
+    sights.append(plan)
+    return *closeup(sample, annotation, rect, (plan.fit.width, plan.fit.height)), len(sights) - 1
 
 
 def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
@@ -125,7 +181,9 @@ def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
             raise RecordError("image.no_url", f"the dataset has no URL for {image.name}")
         url = job.url_prefix + quote(picture.name, errors="surrogateescape") if job.url_prefix else image.url
         return replace(picture, format=plan.format, mode=plan.mode, size=len(data or b""), url=url)
-    made, format = prepare(data or b"", plan, job.target.image_bytes.value)
+    made, format = sight.made, plan.format
+    if made is None:
+        made, format = prepare(data or b"", plan, job.target.image_bytes.value)
     mode = "RGB" if format == "jpeg" else plan.mode
     animated = sight.header.animated and plan.as_is
     return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)

@@ -69,6 +69,8 @@ def parse_template(text: str, label: str) -> Template:
     if file.coordinates and file.coordinates not in CONVENTIONS:
         hint = did_you_mean(file.coordinates, CONVENTIONS)
         raise document.fail("$.coordinates", f"no coordinate convention {file.coordinates!r}{hint}")
+    if file.crop is not None and (file.mode != "label" or file.images == "none"):
+        raise document.fail("$.crop", "a crop goes with mode: label, and with images")
     compiler = _Compiler(document, file)
     scripts, rejected = compiler.scripts()
     if "count" in compiler.names:
