@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from typing import Any
 
 import click
 
 from labels2chat.cli.output import format_option, message, print_json, progress, size, table
-from labels2chat.errors import CODES
+from labels2chat.errors import CODES, UsageError
+from labels2chat.images import Policy
 from labels2chat.road import Progress, Result
 from labels2chat.road import convert as run
 
@@ -36,6 +38,17 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
         except ValueError:
             raise click.BadParameter(f"{value!r}: a weight is a number") from None
     return next(iter(weights)) if len(weights) == 1 else weights
+
+
+def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Read bytes as people write them: 512MB, 1.5 GB, 300kB (decimal, as providers count), 64MiB, a plain number."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kKMG])(i?))?[bB]?", value.replace(",", "").replace("_", ""))
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no size: write 512MB or a number of bytes")
+    power = ["", "k", "m", "g"].index((found[2] or "").lower())
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
 
 
 @click.command()
@@ -69,6 +82,29 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
 @click.option("--detail", help="Detail of the images: low, high, auto.")
 @click.option("--images", help="How images travel: inline or url.")
 @click.option("--url-prefix", help="The public address under which the image files lie.")
+@click.option("--max-side", type=click.IntRange(1), help="Shrink images to at most so many pixels a side.")
+@click.option("--max-pixels", type=click.IntRange(1), help="Shrink images to at most so many pixels in all.")
+@click.option(
+    "--max-bytes",
+    callback=file_size,
+    metavar="SIZE",
+    help="Lower the quality of images, then their size, until each is below 300kB ...",
+)
+@click.option("--multiple-of", type=click.IntRange(1), default=1, help="Make width and height multiples of 28, 32 ...")
+@click.option("--shrink-to-detail", is_flag=True, help="Shrink images to what the model sees of them at --detail.")
+@click.option("--reencode", type=click.Choice(["webp", "jpeg", "png"]), help="Encode all images in this format.")
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WEBP that are encoded anew.  [default: 92]")
+@click.option(
+    "--alpha", default="keep", show_default=True, metavar="keep|#RRGGBB", help="Lay transparent images on a colour."
+)
+@click.option("--strip-metadata", is_flag=True, help="Leave EXIF, GPS and comments out of copied images too.")
+@click.option(
+    "--fit",
+    "fit_file",
+    callback=file_size,
+    metavar="FILE_SIZE",
+    help="Choose one quality and scale for all images, so that each split fits one file of 512MB ...",
+)
 @click.option(
     "--verify",
     type=click.Choice(["header", "decode"]),
@@ -103,14 +139,16 @@ def convert(
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
       labels2chat convert coco:instances.json -t detect=0.5 -t presence=0.3 -t count=0.2 -o mixed
+      labels2chat convert coco:instances.json -t detect --fit 512MB --strip-metadata -o small
     """
     signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away
+    policy = _policy(arguments)
     with progress("converting", "samples", form) as update:
 
         def tell(state: Progress) -> None:
             update(state.samples, state.total)
 
-        result = run(source, template, out, progress=tell, **arguments)
+        result = run(source, template, out, progress=tell, policy=policy, **arguments)
     if arguments["dry_run"]:
         _print_plan(result, form)
         return
@@ -132,6 +170,17 @@ def _terminate(*_: Any) -> None:
     raise SystemExit(143)
 
 
+def _policy(arguments: dict[str, Any]) -> Policy:
+    """Take the options that are about images out of the rest."""
+    given = {name: arguments.pop(name) for name in Policy.__struct_fields__ if name in arguments}
+    seen = {"low": "low", "high": "high", "auto": "high", None: "high"}
+    given["shrink_to_detail"] = seen.get(arguments["detail"]) if given["shrink_to_detail"] else None
+    try:
+        return Policy(**given)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def _print(result: Result) -> None:
     manifest = result.manifest
     samples, examples, images = manifest["samples"], manifest["examples"], manifest["images"]
@@ -144,10 +193,24 @@ def _print(result: Result) -> None:
         f" + {samples['rejected']:,} rejected"
     )
     click.echo(f"  images    {images['passed_through']:,} byte for byte, {images['reencoded']:,} repaired")
+    if result.budget:
+        click.echo(f"  fit       {_fit(result.budget)}")
     for code, count in manifest["warnings"].items():
         click.echo(f"  note      {code}: {count:,}")
     for code, count in manifest["rejects"]["by_code"].items():
         click.echo(f"  rejects   {code}: {count:,} ({CODES[code]})")
+
+
+def _fit(chosen: dict[str, Any]) -> str:
+    """Say what --fit chose and what it costs."""
+    (width, height), (w, h) = chosen["median_before"], chosen["median_after"]
+    largest = size(max(chosen["estimated_bytes"].values()))
+    room = f"{largest} estimated of {size(chosen['file_bytes'])}"
+    if chosen["quality"] is None and chosen["scale"] == 1:
+        return f"images as they are, {room}"
+    quality = f"quality {chosen['quality']}, " if chosen["quality"] else ""
+    pixels = f"median {width} x {height} -> {w} x {h}" if (w, h) != (width, height) else f"median {w} x {h}"
+    return f"{quality}scale {chosen['scale']:.3g}, {pixels}, {room}"
 
 
 def _print_plan(result: Result, form: str) -> None:
@@ -160,6 +223,8 @@ def _print_plan(result: Result, form: str) -> None:
             for row in result.plan
         ]
         table(rows)
+        if result.budget:
+            click.echo(f"fit: {_fit(result.budget)}")
         bad = sum(row["bad_records"] for row in result.plan) + result.manifest["bad_records"]
         if bad:
             click.echo(f"{bad:,} bad records would be left out; `labels2chat inspect` names them")

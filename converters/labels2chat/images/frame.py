@@ -178,7 +178,8 @@ def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit) ->
     if isinstance(shape, dict):
         height, width = shape["size"]
         path = _then((extent[0] / width, 0.0, 0.0, 0.0, extent[1] / height, 0.0), path) if width and height else path
-        return shape if path == _SAME else _warp(shape, path, fit)
+        same = path == _SAME and (width, height) == (fit.width, fit.height)
+        return shape if same else _warp(shape, path, fit)
     rings = []
     for ring in shape:
         points = [_point(x, y, path) for x, y in zip(ring[0::2], ring[1::2], strict=True)]

@@ -21,6 +21,7 @@ _TURNS = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
+_BITS_PER_SAMPLE = 258
 _SPACES = {"CMYK": b"CMYK", "L": b"GRAY"}
 """What an ICC profile calls the colours of those modes that are not RGB."""
 
@@ -38,6 +39,8 @@ def decode(data: bytes) -> Pillow.Image:
         raise RecordError("image.truncated", f"the pixels can't be decoded: {error}") from None
     if image.format == "PNG":
         _scale_key(image, data[24])
+    elif image.format == "TIFF":
+        image.info["top"] = 4095 if getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE) == (12,) else 65535
     return image
 
 
@@ -87,7 +90,8 @@ def _from_profile(image: Pillow.Image, profile: bytes) -> Pillow.Image:
 
 def _from_deep(image: Pillow.Image) -> Pillow.Image:
     """Scale 16-bit greys to 8 bits, where Pillow would clip at 255; the transparent one becomes alpha."""
-    grey = image.convert("I").point(lambda value: value * (255 / 65535)).convert("L")
+    top = image.info.get("top", 65535)
+    grey = image.convert("I").point(lambda value: value * (255 / top)).convert("L")
     key = image.info.get("transparency")
     grey.info.pop("transparency", None)
     if key is None or not image.mode.startswith("I;16"):

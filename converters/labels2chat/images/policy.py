@@ -21,12 +21,12 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     Raises UsageError for values that can't be.
     """
 
-    scale: float = 1.0
-    """Width and height times this, above 0 and at most 1."""
     shrink_to_detail: Literal["low", "high"] | None = None
     """No larger than the model sees it at this detail."""
     max_side: int | None = None
     max_pixels: int | None = None
+    scale: float = 1.0
+    """Width and height times this, above 0 and at most 1, after the limits."""
     max_bytes: int | None = None
     """Quality steps down to a floor until the file fits, then the size."""
     multiple_of: int = 1
@@ -59,7 +59,7 @@ class Policy(Struct, frozen=True, omit_defaults=True):
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Return the size that an upright image of this size is delivered at."""
-        w, h = _scaled(width, height, self.scale) if self.scale < 1 else (width, height)
+        w, h = width, height
         if self.shrink_to_detail is not None:
             w, h = seen(w, h, self.shrink_to_detail)
         if self.max_side is not None and max(w, h) > self.max_side:
@@ -67,18 +67,24 @@ class Policy(Struct, frozen=True, omit_defaults=True):
         if self.max_pixels is not None and w * h > self.max_pixels:
             scale = math.sqrt(self.max_pixels / (w * h))
             w, h = max(1, math.floor(w * scale)), max(1, math.floor(h * scale))
-            w, h = min(w, self.max_pixels // h), min(h, self.max_pixels // w)  # one side of 1 leaves the other too long
+            w, h = _within(w, h, self.max_pixels, 1)
+        if self.scale < 1:
+            w, h = _scaled(w, h, self.scale)
         if self.multiple_of == 1:
             return w, h
         near = tuple(max(1, round(side / self.multiple_of)) * self.multiple_of for side in (w, h))
-        return (near[0], near[1]) if self._keeps(*near) else floored(w, h, self.multiple_of)
+        if self._keeps(*near):
+            return near[0], near[1]
+        w, h = floored(w, h, self.multiple_of)
+        return _within(w, h, self.max_pixels, self.multiple_of) if self.max_pixels else (w, h)
 
     def most_pixels(self) -> int | None:
         """Return how many pixels an image has at most; None where nothing says so."""
         limits = [self.max_pixels, self.max_side and self.max_side**2]
         if self.shrink_to_detail is not None:
             limits.append(math.prod(_SEEN[self.shrink_to_detail]))
-        return min((limit for limit in limits if limit is not None), default=None)
+        least = min((limit for limit in limits if limit is not None), default=None)
+        return None if least is None else max(1, round(least * self.scale**2))
 
     def _keeps(self, width: int, height: int) -> bool:
         """Whether the size is within all limits."""
@@ -111,6 +117,13 @@ def seen(width: int, height: int, detail: str) -> tuple[int, int]:
 def floored(width: int, height: int, multiple: int) -> tuple[int, int]:
     """Return the multiples below, but at least one."""
     return max(1, width // multiple) * multiple, max(1, height // multiple) * multiple
+
+
+def _within(width: int, height: int, pixels: int, multiple: int) -> tuple[int, int]:
+    """Shorten the longer side where the shorter can't get any shorter and there are too many pixels."""
+    if width >= height:
+        return min(width, pixels // height // multiple * multiple), height
+    return width, min(height, pixels // width // multiple * multiple)
 
 
 def _scaled(width: int, height: int, scale: float) -> tuple[int, int]:

@@ -18,22 +18,30 @@ _TEXT_BYTES = 1500
 """A guess at a line's text; where it is wrong the shard rolls over to a further file."""
 
 
-def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[Entry]:
-    """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold."""
+_LOSSY_BYTES = 0.4
+"""A guess at the bytes per pixel of a photograph, where the policy bounds the pixels."""
+
+
+def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool = False) -> Iterator[Entry]:
+    """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold.
+
+    With `one_file` a split is one shard, as long as there are no more samples than one file may have examples.
+    """
     target, inline = job.target, job.delivery == "inline"
     most = shard_size or target.image_examples_per_file.value
     room = target.file_bytes.value * 0.98
+    heaviest = _heaviest(job)
     open_entries: dict[str, Entry] = {}
     filled: Counter[str] = Counter()
     examples: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     for task in tasks:
         sample, split = task.sample, task.sample.split
-        task.size = sum(_file_size(image) for image in sample.images)
+        task.size = sum(file_size(image) for image in sample.images)
         count = job.prompts[task.prompt].template.most_examples(sample)
-        weight = count * (_TEXT_BYTES + (min(task.size, target.image_bytes.value) * 4 / 3 if inline else 0))
+        weight = count * (_TEXT_BYTES + (min(task.size, heaviest) * 4 / 3 if inline else 0))
         entry = open_entries.get(split)
-        over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
+        over = shard_size is None and not one_file and (examples[split] + count > most or filled[split] + weight > room)
         if entry is not None and (over or len(entry.tasks) >= most):
             yield _sealed(open_entries.pop(split))
             entry, filled[split], examples[split] = None, 0, 0
@@ -45,6 +53,14 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[En
         examples[split] += count
     for entry in open_entries.values():
         yield _sealed(entry)
+
+
+def _heaviest(job: Job) -> int:
+    """Return what an image weighs at most, or is likely to where the policy shrinks it."""
+    bounds = [job.target.image_bytes.value, job.policy.max_bytes]
+    pixels = job.policy.most_pixels()
+    bounds.append(int(pixels * _LOSSY_BYTES) if pixels else None)
+    return min(bound for bound in bounds if bound is not None)
 
 
 def _sealed(entry: Entry) -> Entry:
@@ -64,7 +80,8 @@ def _no_data(value: object) -> None:
         raise NotImplementedError
 
 
-def _file_size(image: Image) -> int:
+def file_size(image: Image) -> int:
+    """Return the bytes of an image's file, 0 where nobody can say."""
     if image.data is not None:
         return image.size or 0 if callable(image.data) else len(image.data)
     try:

@@ -12,7 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 import labels2chat
 from labels2chat import coordinates as coordinate_table
@@ -20,7 +22,9 @@ from labels2chat.check import Tally, check_file
 from labels2chat.engines import threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
+from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.road.assign import assign, grouped
+from labels2chat.road.budget import Budget, choose
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
 from labels2chat.road.output import close, make_folder, start_over, take_up
@@ -28,7 +32,7 @@ from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.shards import Entry, Report, damage
-from labels2chat.target import Target, load_target
+from labels2chat.target import Limit, Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
@@ -46,6 +50,8 @@ class Result(Struct):
     too_many_rejects: bool
     plan: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run would make, a line per shard."""
+    budget: dict[str, Any] | None = None
+    """What `fit_file` chose, and what it costs."""
 
 
 def convert(
@@ -64,6 +70,8 @@ def convert(
     method: str = "sft",
     images: str | None = None,
     url_prefix: str | None = None,
+    policy: Policy = AS_IT_IS,
+    fit_file: int | None = None,
     verify: str = "header",
     shard_size: int | None = None,
     workers: int | None = None,
@@ -87,6 +95,8 @@ def convert(
         coordinates: a convention; wins over the template's, which wins over the target's.
         method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
         images: 'inline' or 'url'; the target's first choice where None.
+        policy: what is done to images beyond what the target demands.
+        fit_file: choose a quality and a scale for all images with which each split fits one file of so many bytes.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
@@ -109,22 +119,31 @@ def convert(
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
     prompts = join_templates(templates, source, target, coordinates, params or {}, seed, detail, method)
+    _possible(policy, fit_file, delivery, shard_size, target)
     out = Path(out)
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target))
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target), policy)
     group = prompts[0].template.file.sample.group_size
 
     def samples() -> Iterator[Sample]:
         chosen = _selected(source, split, limit)
         return grouped(chosen, group) if group else chosen
 
-    entries = plan(assign(samples, job), job, shard_size)
+    workers = workers or os.cpu_count() or 1
+    budget: Budget | None = None
+    if fit_file is not None:
+        budget = choose(assign(samples, job), job, min(fit_file, target.file_bytes.value), seed, workers)
+        file_bytes = Limit(budget.file_bytes, target.file_bytes.source)
+        job = replace(job, policy=budget.policy, target=replace(target, file_bytes=file_bytes))
+    found = budget.report() if budget else None
+    entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
     if dry_run:
         lines = outline(entries, job)
         read = sum(line["samples"] for line in lines)
-        return Result(out, {"samples": {"read": read}, "bad_records": len(source.problems)}, 0, [], False, lines)
+        made = {"samples": {"read": read}, "bad_records": len(source.problems)}
+        return Result(out, made, 0, [], False, lines, found)
     identity = {
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
@@ -143,10 +162,11 @@ def convert(
             "url_prefix": url_prefix,
             "verify": verify,
             "shard_size": shard_size,
+            **({"prepare": msgspec.to_builtins(job.policy)} if job.policy != AS_IT_IS else {}),
+            **({"fit": fit_file} if fit_file is not None else {}),
         },
     }
     identity = clean(identity)
-    workers = workers or os.cpu_count() or 1
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
@@ -156,13 +176,15 @@ def convert(
             if not (overwrite and finished):
                 raise
             start_over(out, identity)
-            entries = plan(assign(samples, job), job, shard_size)
+            entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
             reports, kept = _work(entries, {}, job, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started)
-    warnings = _warnings(reports, target, manifest)
+        manifest = close(out, identity | ({"fit": found} if found else {}), source, reports, started)
+    warnings = _warnings(reports, job.target, manifest)
+    if budget is not None:
+        warnings += _overflows(reports, budget)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
-    return Result(out, manifest, kept, warnings, rejected > allowed(read))
+    return Result(out, manifest, kept, warnings, rejected > allowed(read), budget=found)
 
 
 def _work(
@@ -247,6 +269,19 @@ def _warnings(reports: list[Report], target: Target, manifest: dict[str, Any]) -
     return found
 
 
+def _overflows(reports: list[Report], budget: Budget) -> list[str]:
+    """Say which split did not fit one file after all, for what was measured was but a part of it."""
+    sizes: dict[str, list[int]] = {}
+    for made in (made for report in reports for made in report.files):
+        sizes.setdefault(made.split, []).append(made.bytes)
+    return [
+        f"--fit: {split} came to {sum(parts):,} bytes in {len(parts)} files; one of {budget.file_bytes:,} was wanted: "
+        f"give --fit {int(budget.file_bytes * 0.97 * budget.file_bytes / sum(parts))}"
+        for split, parts in sizes.items()
+        if len(parts) > 1
+    ]
+
+
 def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:
     """Load a template, or a mix of them with their weights."""
     if isinstance(given, Template):
@@ -299,6 +334,16 @@ def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str
     if url_prefix and not url_prefix.startswith(("http://", "https://")):
         raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
     return delivery
+
+
+def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: int | None, target: Target) -> None:
+    """Refuse what can't be done to images on this road."""
+    if policy.reencode not in (None, "lossy") and policy.reencode not in target.formats:
+        raise UsageError(f"--reencode {policy.reencode}: {target.name} takes {', '.join(target.formats.values)}")
+    if delivery == "url" and (policy != AS_IT_IS or fit_file is not None):
+        raise UsageError("--images url sends the files as they are: images are prepared with --images inline")
+    if fit_file is not None and shard_size is not None:
+        raise UsageError("--fit makes one file of each split: leave out --shard-size")
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:
