@@ -10,6 +10,7 @@ from labels2chat.images.fit import Fit, fit
 from labels2chat.images.frame import crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
+from labels2chat.images.pixels import decode
 from labels2chat.images.policy import AS_IT_IS, Policy
 from labels2chat.images.prepare import prepare, settle
 from labels2chat.images.strip import strip
@@ -25,6 +26,7 @@ __all__ = [
     "around",
     "closeup",
     "crop_of",
+    "decode",
     "deliver",
     "fit",
     "load",

@@ -44,12 +44,13 @@ def decode(data: bytes) -> Pillow.Image:
     return image
 
 
-def upright(data: bytes, fit: Fit) -> Pillow.Image:
+def upright(data: bytes, fit: Fit, pixels: Pillow.Image | None = None) -> Pillow.Image:
     """Return the part that `fit` names, upright, in its mode, at the file's own resolution.
 
-    `info` holds the colour profile, where it still means something, and nothing else.
+    `info` holds the colour profile, where it still means something, and nothing else. `pixels` are what `decode` has
+    made of the data, where it has; they stay as they are.
     """
-    image = decode(data)
+    image = decode(data) if pixels is None else pixels
     profile = image.info.get("icc_profile") or b""
     if fit.orientation in _TURNS and image.format != "TIFF":  # Pillow turns a TIFF while it loads
         image = image.transpose(_TURNS[fit.orientation])

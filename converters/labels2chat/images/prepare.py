@@ -18,15 +18,16 @@ QUALITIES = (92, 85, 75, 65, 55, 40)
 """Steps down until the file fits; the last is the floor."""
 
 
-def prepare(data: bytes, fit: Fit, limit: int) -> tuple[bytes, str]:
+def prepare(data: bytes, fit: Fit, limit: int, pixels: Pillow.Image | None = None) -> tuple[bytes, str]:
     """Return the bytes to deliver, at most `limit` of them, and their format.
 
+    `pixels` are what `decode` has made of the data, where it has.
     Raises RecordError: image.truncated where the pixels can't be decoded, image.too_large where even the lowest
     quality is over the limit.
     """
     if fit.as_is:
         return _own(data, fit), fit.format
-    image = _resized(upright(data, fit), fit)
+    image = _resized(upright(data, fit, pixels), fit)
     if fit.format == "png":
         made = _png(image)
         if len(made) <= limit and not (fit.unless_heavier and len(made) >= len(data)):
@@ -43,7 +44,9 @@ def prepare(data: bytes, fit: Fit, limit: int) -> tuple[bytes, str]:
     raise RecordError("image.too_large", f"still {len(made):,} bytes at quality {steps[-1]}, the limit is {limit:,}")
 
 
-def settle(data: bytes, fit: Fit, limit: int, multiple: int = 1) -> tuple[Fit, bytes]:
+def settle(
+    data: bytes, fit: Fit, limit: int, multiple: int = 1, pixels: Pillow.Image | None = None
+) -> tuple[Fit, bytes]:
     """Return the bytes to deliver, at most `limit` of them, and what they are: the fit, shrunk where it must be.
 
     The quality steps down first; a size below that of `fit` is chosen where even the floor is too heavy. Text is to
@@ -51,7 +54,7 @@ def settle(data: bytes, fit: Fit, limit: int, multiple: int = 1) -> tuple[Fit, b
     when it was tried: the bound that even noise keeps would take three quarters of its pixels from a photograph.
     Raises RecordError as `prepare` does.
     """
-    image = upright(data, fit)
+    image = upright(data, fit, pixels)
     if fit.format == "png":
         made = _png(_resized(image, fit))
         if len(made) <= limit:

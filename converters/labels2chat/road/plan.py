@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from labels2chat.images import AS_IT_IS
 from labels2chat.road.job import Job
 from labels2chat.shards import Entry, Task
 from labels2chat.types import Image
@@ -93,9 +95,10 @@ def file_size(image: Image) -> int:
 def outline(entries: Iterable[Entry], job: Job) -> list[dict[str, Any]]:
     """Say what a run would make, a line per shard."""
     lines = []
+    most = math.inf if job.policy == AS_IT_IS else _heaviest(job)
     for entry in entries:
         tasks = entry.tasks
-        inlined = sum(task.size for task in tasks) * 4 // 3 if job.delivery == "inline" else 0
+        inlined = int(sum(min(task.size, most) for task in tasks)) * 4 // 3 if job.delivery == "inline" else 0
         lines.append(
             {
                 "shard": entry.name,

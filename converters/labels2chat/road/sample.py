@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from msgspec import Struct, field
 from msgspec.structs import replace
+from PIL import Image as Pillow
 
 from labels2chat.check import check
 from labels2chat.errors import RecordError
@@ -17,6 +18,7 @@ from labels2chat.images import (
     around,
     closeup,
     crop_of,
+    decode,
     deliver,
     fit,
     load,
@@ -25,6 +27,7 @@ from labels2chat.images import (
     settle,
     verify,
 )
+from labels2chat.images.crop import Rect
 from labels2chat.road.job import Job
 from labels2chat.road.rejects import reject
 from labels2chat.shards import Task
@@ -55,6 +58,10 @@ class _Sight(Struct):
     fit: Fit
     made: bytes | None = None
     """The delivered bytes, where they had to be made to know the fit."""
+    whole: _Sight | None = None
+    """The image that this is a crop of, for a template that shows each object alone."""
+    pixels: Any = None
+    """A whole image's, decoded: a Pillow image."""
 
 
 def convert_sample(task: Task, job: Job) -> Outcome:
@@ -137,25 +144,21 @@ def _look(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
     if job.verify:
         verify(data)
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
-    if whole:
-        left, top, right, bottom = crop or (0, 0, *header.upright)
-        return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
-    return _planned(data, number, header, crop, job)
+    left, top, right, bottom = crop or (0, 0, *header.upright)
+    sight = _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
+    return sight if whole else _planned(sight, crop, job)
 
 
-def _planned(
-    data: bytes | None, number: int, header: Header, crop: tuple[int, int, int, int] | None, job: Job
-) -> _Sight:
+def _planned(sight: _Sight, crop: Rect | None, job: Job, whole: _Sight | None = None) -> _Sight:
     """Choose what is delivered of an image."""
+    data, header, policy = sight.data, sight.header, job.policy
     if data is None:
-        if crop != (0, 0, header.width, header.height):
-            raise RecordError("image.needs_repair", "the image is behind a URL and must be cropped first")
-        return _Sight(None, number, header, Fit(header.width, header.height, "", "", as_is=True))
-    policy, most = job.policy, job.target.image_bytes.value
-    plan, made = fit(header, len(data), job.target, crop, policy), None
-    if policy.max_bytes is not None and not plan.as_is and not plan.unless_heavier:
-        plan, made = settle(data, plan, min(policy.max_bytes, most), policy.multiple_of)
-    return _Sight(data, number, header, plan, made)
+        raise RecordError("image.needs_repair", "the image is behind a URL and must be cropped first")
+    planned = _Sight(data, sight.image, header, fit(header, len(data), job.target, crop, policy), whole=whole)
+    if policy.max_bytes is not None and not planned.fit.as_is and not planned.fit.unless_heavier:
+        limit = min(policy.max_bytes, job.target.image_bytes.value)
+        planned.fit, planned.made = settle(data, planned.fit, limit, policy.multiple_of, _pixels(planned))
+    return planned
 
 
 def _close_up(
@@ -166,9 +169,18 @@ def _close_up(
     rect = around(annotation.bbox, margin, sight.fit.width, sight.fit.height)
     left, top = sight.fit.crop[:2] if sight.fit.crop else (0, 0)
     part = (rect[0] + left, rect[1] + top, rect[2] + left, rect[3] + top)
-    plan = _planned(sight.data, annotation.image, sight.header, part, job)
-    sights.append(plan)
-    return *closeup(sample, annotation, rect, (plan.fit.width, plan.fit.height)), len(sights) - 1
+    planned = _planned(sight, part, job, whole=sight)
+    sights.append(planned)
+    return *closeup(sample, annotation, rect, (planned.fit.width, planned.fit.height)), len(sights) - 1
+
+
+def _pixels(sight: _Sight) -> Pillow.Image | None:
+    """Decode an image once for all crops of it; None for one that is delivered alone."""
+    if sight.whole is None or sight.fit.as_is or sight.data is None:
+        return None
+    if sight.whole.pixels is None:
+        sight.whole.pixels = decode(sight.data)
+    return sight.whole.pixels
 
 
 def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
@@ -183,7 +195,7 @@ def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
         return replace(picture, format=plan.format, mode=plan.mode, size=len(data or b""), url=url)
     made, format = sight.made, plan.format
     if made is None:
-        made, format = prepare(data or b"", plan, job.target.image_bytes.value)
+        made, format = prepare(data or b"", plan, job.target.image_bytes.value, _pixels(sight))
     mode = "RGB" if format == "jpeg" else plan.mode
     animated = sight.header.animated and plan.as_is
     return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)
