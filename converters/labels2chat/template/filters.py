@@ -187,7 +187,11 @@ def keyed(context: Context, items: Iterable[Any], key: str, value: str) -> dict[
 @pass_context
 def wrong_class(context: Context, name: str) -> str:
     """Return another class of the source: one that is in the image only if there is no other."""
-    others = [other for other in context["classes"] if other != name and other not in context["counts"]]
+    others = [
+        other
+        for other in context["classes"]
+        if other != name and other not in context["counts"] and other not in context["image_classes"]
+    ]
     others = others or [other for other in context["classes"] if other != name]
     if not others:
         raise RecordError("example.same_answers", f"there is no class but {name!r}, so no wrong one")
