@@ -121,7 +121,7 @@ def objects(
         written: dict[str, Any] = {}
         for part in parts:
             value = _part(context, label, part, coordinates) if part in _KEYS else field[part](label)
-            if value is None or value in ([], {}) or isinstance(value, Undefined):
+            if isinstance(value, Undefined) or value in (None, [], {}):
                 break
             written[_key(way, part, key if part == parts[0] else None)] = value
         else:
@@ -167,6 +167,20 @@ def inventory(labels: Iterable[Label]) -> list[str]:
     crowded = {label["class"] for label in items if label["crowd"]}
     counts = Counter(label["class"] for label in items)
     return [words.plural(name) if name in crowded else words.counted(name, n) for name, n in counts.items()]
+
+
+@pass_context
+def where(context: Context, items: Iterable[Any], field: str, *values: Any) -> list[Any]:
+    """Keep the items whose field is one of `values`: labels | where('attributes.color', 'red', 'orange').
+
+    Without values, those that have the field at all, and not empty. Unlike selectattr it takes a missing field for no.
+    """
+    get, kept = make_attrgetter(context.environment, field), []
+    for item in items:
+        value = get(item)
+        if not isinstance(value, Undefined) and (value in values if values else value not in (None, "", [], {})):
+            kept.append(item)
+    return kept
 
 
 @pass_context
@@ -253,6 +267,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "form": form,
     "position": position,
     "inventory": inventory,
+    "where": where,
     "keyed": keyed,
     "wrong_class": wrong_class,
     "wrong_count": wrong_count,
