@@ -106,7 +106,9 @@ def convert(
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
     job = Job(out, target, template, setting, delivery, prefix, verify == "decode", _encoder(target))
-    entries = plan(_selected(source, split, limit), job, shard_size)
+    job.outcomes = source.after is not None
+    became: dict[str, str] = {}
+    entries = plan(_selected(source, split, limit, became), job, shard_size)
     if dry_run:
         lines = outline(entries, job)
         read = sum(line["samples"] for line in lines)
@@ -141,9 +143,13 @@ def convert(
             if not (overwrite and finished):
                 raise
             start_over(out, identity)
-            entries = plan(_selected(source, split, limit), job, shard_size)
+            entries = plan(_selected(source, split, limit, became), job, shard_size)
             reports, kept = _work(entries, {}, job, workers, source.count, progress)
         manifest = close(out, identity, source, reports, started)
+        if source.after is not None:
+            for report in reports:
+                became |= report.unwritten
+            source.after(became)
     warnings = _warnings(reports, target, manifest)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
@@ -199,7 +205,8 @@ def _work(
     return [reports[name] for name in names], kept
 
 
-def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:
+def _selected(source: Source, split: str | None, limit: int | None, became: dict[str, str]) -> Iterator[Sample]:
+    """Yield the samples to convert; `became` learns them, for a source that wants to know what becomes of them."""
     seen: set[str] = set()
     taken = 0
     for sample in source:
@@ -212,6 +219,8 @@ def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[
         if limit is not None and taken >= limit:
             return
         taken += 1
+        if source.after is not None:
+            became[sample.id] = "written"
         yield sample
     if not taken:
         if split is not None and seen:

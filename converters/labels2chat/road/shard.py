@@ -42,8 +42,9 @@ def convert_shard(
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
     try:
+        samples = iter(entry.samples)
         for outcomes in _outcomes(entry, job, workers):
-            for outcome in outcomes:
+            for outcome, sample in zip(outcomes, samples, strict=False):
                 for line in outcome.lines:
                     size = line.size
                     if tally.full(line.images, size, job.target):
@@ -52,6 +53,8 @@ def convert_shard(
                     writer.write(line, size)
                     tally.add(line.images, size)
                 _count(report, outcome)
+                if job.outcomes and outcome.status != "converted":
+                    report.unwritten[sample.id] = _why(outcome)
             if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
             writer.flush()
@@ -79,6 +82,13 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.rejects += outcome.rejects
     for warning in outcome.warnings:
         report.warnings[warning] = report.warnings.get(warning, 0) + 1
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.status == "skipped":
+        return "skipped"
+    of_sample = (r["code"] for r in outcome.rejects if r["what"] != "record" or r["code"].startswith("image."))
+    return str(next(of_sample))
 
 
 def _give_up(report: Report) -> None:
