@@ -20,7 +20,7 @@ from labels2chat import convert
 from labels2chat.adapters import adapter, read
 from labels2chat.adapters.fiftyone import pixels
 from labels2chat.errors import CODES, RecordError, SourceError, UsageError
-from labels2chat.images import crop_of, deliver, fit, load, measure
+from labels2chat.images import deliver, fit, load, measure
 from labels2chat.masks import box_of, rle_mask, runs
 from labels2chat.target import load_target
 from labels2chat.types import Annotation, Keypoint, Question, Sample
@@ -871,17 +871,18 @@ def test_down_the_road(export: Export, tmp_path: Path) -> None:
         [{"label": "cat", "bbox": [4, 6, 16, 18]}],
         [],
     ]
-    assert result.manifest["samples"] == {"read": 4, "converted": 2, "skipped": 0, "rejected": 2}
+    assert result.manifest["samples"] == {"read": 4, "converted": 2, "skipped": 1, "rejected": 1}
     assert result.manifest["rejects"]["by_code"] == {"image.missing": 1, "sample.no_labels": 1}
 
 
 def test_patches_down_the_road(export: Export, tmp_path: Path) -> None:
     path = export([document("p1", truth=box(0.5, 0.5, 0.5, 0.5))], field("truth", "Detection"))
-    (sample,) = samples_of(path, crop=True)
-    (image,) = sample.images
-    assert crop_of(image, measure(load(image)), objects(sample)) == (20, 15, 40, 30)
     convert(f"fiftyone:{path}", "classify", tmp_path / "out", options={"crop": "true"})
     assert answers(tmp_path / "out") == ["cat"]
+    line = json.loads((tmp_path / "out" / "train-00000.jsonl").read_text())
+    parts = [part for message in line["messages"] for part in message["content"] if isinstance(part, dict)]
+    (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    assert Pillow.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).size == (20, 15)
 
 
 def test_a_class_mask_down_the_road(export: Export) -> None:

@@ -501,7 +501,7 @@ def test_write_back(fo: Any, make: Make, pictures: Path, tmp_path: Path) -> None
     expected = [
         (["labels2chat:written"], None),
         (["labels2chat:rejected"], "image.missing"),
-        (["labels2chat:rejected"], "sample.no_labels"),
+        (["labels2chat:skipped"], "sample.skipped"),
     ]
     assert verdicts(dataset) == expected
     assert dataset.first().tags == ["x", "labels2chat:written"]

@@ -16,7 +16,7 @@ from labels2chat.types import Annotation, Image, Problem, Sample, Source
 WriteImages = Callable[..., list[Path]]
 
 BOX = Annotation("cat", (1, 1, 5, 5))
-OUTCOMES = {"a": "written", "b": "image.missing", "c": "skipped", "d": "sample.no_labels", "e": "image.remote"}
+OUTCOMES = {"a": "written", "b": "image.missing", "c": "skipped", "d": "skipped", "e": "image.remote"}
 
 
 @pytest.fixture

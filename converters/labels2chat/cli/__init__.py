@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -60,7 +58,6 @@ def main(arguments: list[str] | None = None) -> None:
     0 done, 1 could not be done, 2 usage, 3 too many rejects, 4 validate found errors, 5 OUT holds something else,
     130 and 143 interrupted and resumable.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal has not
@@ -70,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
             sys.stdout.flush()
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except SystemExit as error:  # 143 is ours; 1 is click's way out of `labels2chat ... | head`
+    except SystemExit as error:  # 143 is convert's; 1 is click's way out of `labels2chat ... | head`
         code = 0 if error.code == 1 else error.code
     except (click.Abort, KeyboardInterrupt):
         code = _say("interrupted; run the same command again to continue", 130)
@@ -106,8 +103,3 @@ def _say(message: str, code: int) -> int:
     text = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
     click.echo(f"labels2chat: {text}", err=True)
     return code
-
-
-def _terminate(*_: Any) -> None:
-    click.echo("labels2chat: terminated; run the same command again to continue", err=True)
-    raise SystemExit(143)

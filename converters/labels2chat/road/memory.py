@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labels2chat import adapters
+from labels2chat.errors import SourceError
 from labels2chat.types import Sample, Source
 
 
@@ -26,6 +27,8 @@ def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any]
 def from_samples(samples: Iterable[Sample]) -> Source:
     """Make a Source of Samples at hand; an iterator is read into memory, for it must be walked over twice."""
     held = list(samples)
+    if not held:
+        raise SourceError("there are no samples in what was given as the source")
     kinds = set()
     categories: dict[str, None] = {}
     for sample in held:

@@ -23,6 +23,7 @@ def write_back(view: Any, slices: list[str] | None, outcomes: dict[str, str]) ->
     dataset = view._root_dataset
     if not dataset.has_sample_field(CODE_FIELD):
         dataset.add_sample_field(CODE_FIELD, _string_field())
+    outcomes = {part: outcome for id, outcome in outcomes.items() for part in id.split("+")}
     became = _by_sample(view, slices, outcomes)
     every = dataset
     if dataset.media_type == "group":
