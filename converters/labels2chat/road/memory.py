@@ -18,6 +18,9 @@ def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any]
         return adapters.read(os.fspath(source), **(options or {}))
     if isinstance(source, Source):
         return source
+    for base in type(source).__mro__:  # a Dataset or DatasetView: known by its package, which is not imported for this
+        if base.__module__.partition(".")[0] == "fiftyone":
+            return adapters.read_collection("fiftyone", source, **(options or {}))
     return from_samples(source)
 
 
