@@ -85,7 +85,7 @@ CODES: dict[str, str] = {
     "image.too_many": "one line is one example: split it, or send fewer images in it",
     "image.size_mismatch": "the labels were made for another size: fix the record, or give -O rescale_boxes=true",
     "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
-    "image.remote": "the image is only a URL: use --images url, or download it first",
+    "image.remote": "there is a URL and no file: give -O images=DIR, use --images url, or download it first",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",
     # boxes and other labels
@@ -93,6 +93,7 @@ CODES: dict[str, str] = {
     "box.not_finite": "the box has NaN or Infinity; fix or delete the annotation",
     "box.outside": "the box lies outside its image; fix or delete the annotation",
     "segmentation.bad": "the polygon or RLE can't be read; fix it, or use a template that needs no masks",
+    "keypoints.bad": "keypoints are x, y, v for each point; fix them, or use a template that needs none",
     "annotation.bad_record": "the annotation can't be read; fix or delete it",
     "annotation.orphan": "no image has this image_id; fix or delete the annotation",
     "annotation.unknown_category": "no category has this category_id; add it to categories",
