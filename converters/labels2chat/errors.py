@@ -87,7 +87,6 @@ CODES: dict[str, str] = {
     "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
     "image.no_url": "the dataset has no address for the image: give --url-prefix",
     "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
-    "image.remote": "the image is only a URL: use --images url, or download it first",
     "image.remote": "there is a URL and no file: give -O images=DIR, use --images url, or download it first",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",

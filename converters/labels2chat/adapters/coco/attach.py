@@ -55,6 +55,7 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
             if fault is not None:
                 lost += 1
                 sample.problems.append(fault)
+                _not_all(sample, _category(record, labels.categories))
                 continue
         if outline is not None and len(outline) <= SHORT and not outlined(record):
             outline = None
@@ -99,6 +100,7 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         return 0
     if fault is not None:
         sample.problems.append(fault)
+        _not_all(sample, category)
         return 1
     made = Annotation(category, box, record.id, is_set(record.iscrowd), record.area, outline)
     if not _say_more(sample, made, record, labels.categories, how):
@@ -108,6 +110,12 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         return 1
     annotations.append(made)
     return 0
+
+
+def _not_all(sample: Sample, category: str | None) -> None:
+    """Note that an object of a class was left out: the class can't be counted here any more, and isn't absent."""
+    if category is not None and category not in sample.not_exhaustive:
+        sample.not_exhaustive.append(category)
 
 
 def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
@@ -142,6 +150,7 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
             box, problem = None, Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
         if problem is not None:
             sample.problems.append(problem)
+            _not_all(sample, category)
             lost += 1
             continue
         made = Annotation(category, box, segment.id, is_set(segment.iscrowd), segment.area, mask)

@@ -66,7 +66,8 @@ class Content:
             raise NotPlainError(0) from None
         given = item if isinstance(item, dict) else {}
         place = f"{'category' if key == 'categories' else key[:-1]} {given.get('id', f'number {position}')}"
-        problem = Problem("sample.bad_record" if key == "images" else "annotation.bad_record", message, place)
+        code = "sample.bad_record" if key == "images" else "annotation.bad_record"
+        problem = Problem(code, message, place)
         image = given.get("image_id")
         if key == "annotations" and isinstance(image, int | str):
             self.bad.append((str(image), problem))

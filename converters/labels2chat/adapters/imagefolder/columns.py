@@ -28,7 +28,7 @@ def say(sample: Sample, row: Row, corners: bool) -> None:
     for key in CLASSES:
         if key in values and _are_classes(values[key]):
             names = (class_name(value) for value in _list(values.pop(key)))
-            sample.labels += [name for name in names if name is not None and name not in sample.labels]
+            sample.labels = list(dict.fromkeys((*sample.labels, *(name for name in names if name is not None))))
     _add_questions(sample, values)
     if "objects" in values and isinstance(values["objects"], dict | list):
         _add_objects(sample, values.pop("objects"), corners, row.where)
