@@ -30,6 +30,13 @@ def check(example: Example, target: Target) -> list[Problem]:
         text = f"{images} images in one example; at most {target.images_per_example.value} are taken"
         problems.append(Problem("image.too_many", text, "messages", target.cite(target.images_per_example)))
     _turns(example.messages, target, problems)
+    if example.rejected is not None:
+        answer = " ".join(part for part in example.messages[-1].content if isinstance(part, str))
+        if not example.rejected.strip():
+            problems.append(Problem("example.empty_text", "the non-preferred answer is empty", "non_preferred_output"))
+        elif example.rejected == answer:
+            text = "the preferred and the non-preferred answer are the same"
+            problems.append(Problem("example.same_answers", text, "non_preferred_output"))
     return problems
 
 

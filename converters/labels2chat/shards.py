@@ -27,16 +27,26 @@ STATE = ".labels2chat"
 SAMPLES = ("read", "converted", "skipped", "rejected")
 
 
+class Task(Struct, array_like=True):
+    """A sample, and what the plan decided about it."""
+
+    sample: Sample
+    size: int = 0
+    """Bytes of its image files, 0 where unknown."""
+    prompt: int = 0
+    """Which of the run's templates it goes to."""
+    negatives: int | None = None
+    """How many negatives were dealt to it; None where the template asks for none."""
+
+
 class Entry(Struct):
     """A line of the plan: a contiguous run of one split's samples, which become one shard."""
 
     split: str
     number: int
-    samples: list[Sample]
-    sizes: list[int]
-    """Bytes of each sample's image files, 0 where unknown."""
+    tasks: list[Task]
     digest: str = ""
-    """sha256 of the samples and sizes: says whether a finished shard still is of this data."""
+    """sha256 of the tasks: says whether a finished shard still is of this data."""
 
     @property
     def name(self) -> str:
@@ -63,10 +73,14 @@ class Report(Struct):
     digest: str
     files: list[ShardFile] = field(default_factory=list)
     samples: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SAMPLES, 0))
+    reduced: int = 0
+    """How many of the converted samples lost an example on the way."""
     examples: dict[str, int] = field(default_factory=lambda: {"written": 0, "rejected": 0})
     images: dict[str, int] = field(default_factory=lambda: {"passed_through": 0, "reencoded": 0})
     warnings: dict[str, int] = field(default_factory=dict)
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    unwritten: dict[str, str] = field(default_factory=dict)
+    """Samples of which nothing was written, with 'skipped' or a code; only where the source wants to know."""
 
 
 class ShardWriter:

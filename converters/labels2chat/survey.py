@@ -10,7 +10,7 @@ from labels2chat.errors import CODES, RecordError
 from labels2chat.images import deliver, fit, load, measure
 from labels2chat.target import load_target
 from labels2chat.template import load_template, template_names
-from labels2chat.types import Source
+from labels2chat.types import Sample, Source
 
 _FIRST = 10
 """So many examples of each problem are named."""
@@ -48,13 +48,13 @@ def survey(
         splits[sample.split] += 1
         classes.update(a.category for a in sample.annotations or () if not a.iscrowd)
         classes.update(sample.labels)
-        labels["boxes"] += len(sample.annotations or ())
-        labels["crowd boxes"] += sum(a.iscrowd for a in sample.annotations or ())
-        labels["image classes"] += len(sample.labels)
-        labels["captions"] += len(sample.captions)
-        labels["samples without labels"] += not (sample.annotations or sample.labels or sample.captions)
+        _count(labels, sample)
         for problem in sample.problems:
             note(problem.code, f"{sample.where} {problem.where}", problem.message)
+        remote = [image for image in sample.images if image.url and image.path is None and image.data is None]
+        if remote:
+            formats["only a URL"] += len(remote)
+            continue
         try:
             files = [load(image) for image in sample.images]
             headers = [measure(data) for data in files]
@@ -94,3 +94,22 @@ def survey(
         },
         "templates": [name for name in template_names() if set(load_template(name).file.requires) <= source.kinds],
     }
+
+
+def _count(labels: Counter[str], sample: Sample) -> None:
+    annotations = sample.annotations or ()
+    labels["objects"] += len(annotations)
+    labels["boxes"] += sum(a.bbox is not None for a in annotations)
+    labels["crowd boxes"] += sum(a.iscrowd for a in annotations)
+    labels["masks"] += sum(a.segmentation is not None for a in annotations)
+    labels["objects with keypoints"] += sum(bool(a.keypoints) for a in annotations)
+    labels["objects with attributes"] += sum(bool(a.attributes) for a in annotations)
+    labels["image classes"] += len(sample.labels)
+    labels["captions"] += len(sample.captions)
+    labels["questions"] += len(sample.questions)
+    labels["verified absent classes"] += len(sample.absent)
+    labels["samples of several images"] += len(sample.images) > 1
+    labels["negatives (looked at, nothing there)"] += sample.annotations == []
+    labels["samples without labels"] += not (
+        sample.annotations is not None or sample.labels or sample.captions or sample.questions
+    )

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from labels2chat.check import Tally, check, check_file
-from labels2chat.errors import SourceError
+from labels2chat.errors import SourceError, TargetError
+from labels2chat.shards import STATE, ShardFile
 from labels2chat.target import Target, load_target
 from labels2chat.types import Example, Problem
 
@@ -41,6 +41,36 @@ class Verdict(Struct):
     by_code: dict[str, int] = field(default_factory=dict)
 
 
+class _Named(Struct):
+    name: str
+
+
+class _Samples(Struct):
+    read: int
+    converted: int
+    skipped: int
+    rejected: int
+
+
+class _Examples(Struct):
+    written: int
+
+
+class _Rejects(Struct):
+    lines: int
+    sha256: str
+
+
+class _Manifest(Struct):
+    """The parts of a manifest that files are held against."""
+
+    target: _Named
+    samples: _Samples
+    examples: _Examples
+    rejects: _Rejects
+    shards: list[ShardFile]
+
+
 def validate(
     paths: list[str | Path],
     target: Target | str | None = None,
@@ -54,12 +84,8 @@ def validate(
     Raises SourceError when there is nothing to read.
     """
     files, manifests = _files([Path(path) for path in paths])
-    rules = {folder: load_target(manifest["target"]["name"]) for folder, manifest in manifests.items()}
-    if target is not None:
-        given = load_target(target) if isinstance(target, str) else target
-        rules = dict.fromkeys(rules, given)
-    else:
-        given = load_target("openai")
+    given = load_target(target or "openai") if not isinstance(target, Target) else target
+    rules = {folder: given if target is not None else _target_of(manifests[folder]) for folder in manifests}
     verdict = Verdict()
     codes: Counter[str] = Counter()
 
@@ -118,9 +144,9 @@ def _lines(path: Path, target: Target) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, dict[str, Any]]]:
+def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, _Manifest]]:
     files: list[Path] = []
-    manifests: dict[Path, dict[str, Any]] = {}
+    manifests: dict[Path, _Manifest] = {}
     for path in paths:
         if not path.exists():
             raise SourceError(f"there is no file or folder {path}")
@@ -131,7 +157,7 @@ def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, dict[str, Any]]]:
         manifest = path / "manifest.json"
         if manifest.exists():
             manifests[path] = _manifest(manifest)
-        elif (path / ".labels2chat").exists():
+        elif (path / STATE).exists():
             raise SourceError(f"{path} is unfinished: run the same convert again to complete it")
         elif not inside:
             raise SourceError(f"{path} holds no .jsonl files")
@@ -139,44 +165,50 @@ def _files(paths: list[Path]) -> tuple[list[Path], dict[Path, dict[str, Any]]]:
     return files, manifests
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _manifest(path: Path) -> _Manifest:
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-        for key in ("target", "samples", "examples", "shards", "rejects"):
-            manifest[key]
-    except (OSError, msgspec.DecodeError, KeyError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=_Manifest)
+    except (OSError, msgspec.DecodeError) as error:
         raise SourceError(f"cannot read {path}: it is no manifest ({error})") from None
-    return manifest
+
+
+def _target_of(manifest: _Manifest) -> Target:
+    try:
+        return load_target(manifest.target.name)
+    except TargetError as error:
+        raise TargetError(f"{error}; name the profile with --to") from None
 
 
 def _against_manifest(
-    folder: Path, manifest: dict[str, Any], hashes: dict[Path, str], tallies: dict[str, Tally]
+    folder: Path, manifest: _Manifest, hashes: dict[Path, str], tallies: dict[str, Tally]
 ) -> Iterator[tuple[str, Problem]]:
-    listed = {row["file"]: row for row in manifest["shards"]}
+    listed = {row.file: row for row in manifest.shards}
     for name, row in listed.items():
         path = folder / name
         if path not in hashes:
             yield name, Problem("file.missing", "the manifest lists this file, and it is not there")
-        elif hashes[path] != row["sha256"]:
-            text = f"sha256 is {hashes[path][:12]}…, the manifest says {row['sha256'][:12]}…"
-            examples = tallies[str(path)].examples
-            if examples != row["examples"]:
-                text += f"; {examples} examples instead of {row['examples']}"
+        elif hashes[path] != row.sha256:
+            text = f"sha256 is {hashes[path][:12]}…, the manifest says {row.sha256[:12]}…"
+            found = tallies[str(path)].examples
+            if found != row.examples:
+                text += f"; {found} examples instead of {row.examples}"
             yield name, Problem("file.hash", text)
     for path in hashes:
         if path.parent == folder and path.name not in listed:
             yield path.name, Problem("file.hash", "the manifest does not list this file")
-    samples, examples = manifest["samples"], manifest["examples"]
-    parts = samples["converted"] + samples["skipped"] + samples["rejected"]
-    if samples["read"] != parts:
-        text = f"{samples['read']} samples read, {parts} accounted for"
+    samples, examples = manifest.samples, manifest.examples
+    parts = samples.converted + samples.skipped + samples.rejected
+    if samples.read != parts:
+        text = f"{samples.read} samples read, {parts} accounted for"
         yield "manifest.json", Problem("manifest.accounting", text)
-    written = sum(row["examples"] for row in listed.values())
-    if examples["written"] != written:
-        text = f"{examples['written']} examples written, {written} in the shards"
+    written = sum(row.examples for row in listed.values())
+    if examples.written != written:
+        text = f"{examples.written} examples written, {written} in the shards"
         yield "manifest.json", Problem("manifest.accounting", text)
     rejects = folder / "rejects.jsonl"
-    lines = rejects.read_bytes().count(b"\n") if rejects.exists() else 0
-    if lines != manifest["rejects"]["lines"]:
-        text = f"{lines} lines, the manifest says {manifest['rejects']['lines']}"
-        yield "rejects.jsonl", Problem("manifest.accounting", text)
+    if not rejects.exists():
+        yield "rejects.jsonl", Problem("file.missing", "it belongs to the manifest, and it is not there")
+    elif hashlib.sha256(data := rejects.read_bytes()).hexdigest() != manifest.rejects.sha256:
+        lines = data.count(b"\n")
+        text = f"not as the manifest says; {lines} lines, and {manifest.rejects.lines} were written"
+        yield "rejects.jsonl", Problem("file.hash", text)

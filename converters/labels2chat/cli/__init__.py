@@ -5,11 +5,10 @@ A command is a module of this folder, loaded when it is called for.
 
 from __future__ import annotations
 
+import io
 import os
-import signal
 import sys
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -59,17 +58,26 @@ def main(arguments: list[str] | None = None) -> None:
     0 done, 1 could not be done, 2 usage, 3 too many rejects, 4 validate found errors, 5 OUT holds something else,
     130 and 143 interrupted and resumable.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+            stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal has not
     try:
         code = cli.main(args=arguments, prog_name="labels2chat", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as error:
         code = error.exit_code
+    except SystemExit as error:  # 143 is convert's; 1 is click's way out of `labels2chat ... | head`
+        code = 0 if error.code == 1 else error.code
     except (click.Abort, KeyboardInterrupt):
         code = _say("interrupted; run the same command again to continue", 130)
     except click.UsageError as error:
-        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        code = _say(error.format_message().rstrip(".") + hint, 2)
+        text, hint = error.format_message(), f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        if text.startswith("Usage:"):  # no command was given
+            click.echo(text, err=True)
+            code = 2
+        else:
+            code = _say(text.rstrip(".") + hint, 2)
     except BrokenPipeError:  # `labels2chat ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -86,7 +94,7 @@ def _fail(error: Exception) -> int:
         return _say(str(error), 5)
     if isinstance(error, errors.UsageError):
         return _say(str(error), 2)
-    if isinstance(error, errors.Labels2ChatError):
+    if isinstance(error, errors.Labels2ChatError | OSError):
         return _say(str(error), 1)
     raise error
 
@@ -95,8 +103,3 @@ def _say(message: str, code: int) -> int:
     text = " ".join(message.split()).encode("utf-8", "backslashreplace").decode()
     click.echo(f"labels2chat: {text}", err=True)
     return code
-
-
-def _terminate(*_: Any) -> None:
-    click.echo("labels2chat: terminated; run the same command again to continue", err=True)
-    raise SystemExit(143)

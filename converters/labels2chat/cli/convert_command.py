@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -23,9 +24,31 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return result
 
 
+def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | dict[str, float]:
+    """Read -t NAME, or -t NAME=WEIGHT several times."""
+    weights: dict[str, float] = {}
+    for value in values:
+        name, equals, share = value.rpartition("=")
+        if not equals:
+            name, share = value, "1"
+        try:
+            weights[name] = float(share)
+        except ValueError:
+            raise click.BadParameter(f"{value!r}: a weight is a number") from None
+    return next(iter(weights)) if len(weights) == 1 else weights
+
+
 @click.command()
 @click.argument("source")
-@click.option("-t", "--template", required=True, help="A built-in template's name, or the path of a YAML file.")
+@click.option(
+    "-t",
+    "--template",
+    required=True,
+    multiple=True,
+    callback=mix,
+    metavar="NAME[=WEIGHT]",
+    help="A built-in template's name, or the path of a YAML file; several with weights make a mix.",
+)
 @click.option(
     "--to", "target", default="openai", show_default=True, help="A target's name, or the path of a YAML file."
 )
@@ -35,7 +58,14 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 @click.option("--split", help="Convert this split only.")
 @click.option("--limit", type=click.IntRange(1), help="Convert the first so many samples only.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
-@click.option("--coordinates", help="How boxes are written: pixel, norm1, norm1000.")
+@click.option("--coordinates", help="How boxes are written: norm1000, pixel, qwen3-vl, paligemma ...")
+@click.option(
+    "--method",
+    type=click.Choice(["sft", "dpo"]),
+    default="sft",
+    show_default=True,
+    help="Conversations, or preference pairs.",
+)
 @click.option("--detail", help="Detail of the images: low, high, auto.")
 @click.option("--images", help="How images travel: inline or url.")
 @click.option("--url-prefix", help="The public address under which the image files lie.")
@@ -61,7 +91,9 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
 @format_option
 @click.pass_context
-def convert(ctx: click.Context, /, source: str, out: str, template: str, form: str, **arguments: Any) -> None:
+def convert(
+    ctx: click.Context, /, source: str, out: str, template: str | dict[str, float], form: str, **arguments: Any
+) -> None:
     """Make training files from a dataset.
 
     SOURCE is a path or a URI: coco:instances.json, imagefolder:photos/. Running the same command again continues
@@ -71,6 +103,7 @@ def convert(ctx: click.Context, /, source: str, out: str, template: str, form: s
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
     """
+    signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away
     with progress("converting", "samples", form) as update:
 
         def tell(state: Progress) -> None:
@@ -91,6 +124,11 @@ def convert(ctx: click.Context, /, source: str, out: str, template: str, form: s
     if result.too_many_rejects:
         message(f"labels2chat: more rejects than allowed; see {result.out / 'rejects.jsonl'} or give --max-rejects")
         ctx.exit(3)
+
+
+def _terminate(*_: Any) -> None:
+    message("labels2chat: terminated; run the same command again to continue")
+    raise SystemExit(143)
 
 
 def _print(result: Result) -> None:

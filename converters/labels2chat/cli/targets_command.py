@@ -58,8 +58,8 @@ def show_target(name: str, form: str) -> None:
     if target.sunset and form != "quiet":
         days = (date.fromisoformat(target.sunset) - date.today()).days
         if days < 180:
-            when = f"in {days} days, on {target.sunset}" if days >= 0 else f"on {target.sunset}"
-            message(f"warning: {target.name} takes no new jobs from {when.removeprefix('on ') if days < 0 else when}")
+            when = f" ({days} days from now)" if days >= 0 else ""
+            message(f"warning: {target.name} takes no new jobs from {target.sunset}{when}")
 
 
 def _print(target: Target) -> None:

@@ -6,9 +6,21 @@ pixels can't disagree.
 """
 
 from labels2chat.images.fit import Fit, fit
-from labels2chat.images.frame import deliver
+from labels2chat.images.frame import crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
 from labels2chat.images.prepare import prepare, verify
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Fit", "Header", "deliver", "fit", "load", "measure", "prepare", "verify"]
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Fit",
+    "Header",
+    "crop_of",
+    "deliver",
+    "fit",
+    "load",
+    "measure",
+    "prepare",
+    "verify",
+]

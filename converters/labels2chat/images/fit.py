@@ -30,10 +30,12 @@ class Fit(Struct, frozen=True):
     """Why the file can't go as it is: 'EXIF orientation 6'."""
     orientation: int = 1
     """How the stored pixels are turned to stand upright (EXIF 1..8)."""
+    crop: tuple[int, int, int, int] | None = None
+    """left, top, right, bottom in upright pixels, where only a part is delivered."""
 
 
-def fit(header: Header, size: int, target: Target) -> Fit:
-    """Choose the delivered size and form of an image whose file has `size` bytes.
+def fit(header: Header, size: int, target: Target, crop: tuple[int, int, int, int] | None = None) -> Fit:
+    """Choose the delivered size and form of an image whose file has `size` bytes, or of a `crop` of it.
 
     A file that the target takes goes byte for byte. Else the repair keeps the size, unless even the lowest quality
     could leave the file above the target's limit: then the image shrinks until it can't.
@@ -42,6 +44,10 @@ def fit(header: Header, size: int, target: Target) -> Fit:
     width, height = header.upright
     mode = "RGBA" if _has_alpha(header) else "RGB"
     reasons = []
+    if crop is not None and crop != (0, 0, width, height):
+        reasons.append("cropped")
+        size = size * (crop[2] - crop[0]) * (crop[3] - crop[1]) // (width * height)
+        width, height = crop[2] - crop[0], crop[3] - crop[1]
     if header.orientation != 1:
         reasons.append(f"EXIF orientation {header.orientation}")
     if header.format not in target.formats:
@@ -69,7 +75,7 @@ def fit(header: Header, size: int, target: Target) -> Fit:
     if longest > most:
         width, height = max(1, width * most // longest), max(1, height * most // longest)
     mode = "RGB" if form == "jpeg" else mode
-    return Fit(width, height, form, mode, False, lossy, ", ".join(reasons), header.orientation)
+    return Fit(width, height, form, mode, False, lossy, ", ".join(reasons), header.orientation, crop)
 
 
 def _has_alpha(header: Header) -> bool:

@@ -7,8 +7,14 @@ the stored size (HumanSignal/label-studio issue 6608). The declared size tells t
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+import math
+from itertools import pairwise
+from typing import Any
 
+from msgspec.structs import replace
+from PIL import Image as Pillow
+
+from labels2chat import masks
 from labels2chat.errors import RecordError
 from labels2chat.images.fit import Fit
 from labels2chat.images.header import Header
@@ -17,43 +23,71 @@ from labels2chat.types import Annotation, Box, Image, Problem, Sample
 _SLACK = 1.0
 """Pixels by which a box may leave its image without a word: annotation tools round."""
 
+Affine = tuple[float, float, float, float, float, float]
+"""a, b, c, d, e, f of x' = ax + by + c, y' = dx + ey + f: every step from the dataset's frame to the delivered one."""
 
-def deliver(sample: Sample, headers: list[Header], fits: list[Fit]) -> tuple[Sample, list[str]]:
-    """Return the sample in the delivered frame, boxes clipped to the image, and the warnings to count.
+_SAME: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
-    Boxes belong to the first image. Those that lie outside it are left out and become `problems`.
+
+def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bool = True) -> tuple[Sample, list[str]]:
+    """Return the sample in the delivered frame, labels clipped to their image, and the warnings to count.
+
+    Boxes outside their image are left out and become `problems`; outside a crop they are merely counted. Polygons are
+    clipped, keypoints outside are left out, run-length masks are warped pixel by pixel; without `outlines` all
+    segmentations are dropped, which a template that doesn't look at them never notices.
     Raises RecordError (image.size_mismatch) when the dataset declares a size that the file doesn't have.
     """
     warnings: list[str] = []
-    images = [
-        replace(image, width=fit.width, height=fit.height) for image, fit in zip(sample.images, fits, strict=True)
-    ]
+    images, paths = [], []
+    for number, (image, header, fit) in enumerate(zip(sample.images, headers, fits, strict=True)):
+        own = [a for a in sample.annotations or () if a.image == number]
+        frame = _frame(image, header, own, warnings)
+        paths.append((_path(image, header, fit, frame), _extent(image, header, frame)))
+        images.append(replace(image, width=fit.width, height=fit.height, frame="display", crop=None))
     annotations, problems = sample.annotations, sample.problems
     if annotations:
-        image, header, fit = sample.images[0], headers[0], fits[0]
-        frame = _frame(image, header, annotations, warnings)
         annotations, problems = [], list(problems)
         for annotation in sample.annotations or ():
-            if annotation.bbox is None:
-                annotations.append(annotation)
+            number = annotation.image
+            if not 0 <= number < len(fits):
+                fault = f"it belongs to image {number}, the sample has {len(fits)}"
+                problems.append(Problem("annotation.bad_record", fault, f"annotation {annotation.id}"))
                 continue
-            bbox, fault = _place(annotation.bbox, frame, header, fit, image, warnings)
-            if bbox is None:
-                problems.append(Problem("box.outside", fault, f"annotation {annotation.id}"))
-            elif bbox is annotation.bbox:
-                annotations.append(annotation)
-            else:
-                annotations.append(replace(annotation, bbox=bbox))
-    else:
-        for image, header in zip(sample.images, headers, strict=True):
-            _frame(image, header, [], [])
+            if not outlines and annotation.segmentation is not None:
+                annotation = replace(annotation, segmentation=None)
+            try:
+                annotations.append(_moved(annotation, *paths[number], fits[number], warnings))
+            except RecordError as error:
+                if fits[number].crop is not None and error.code == "box.outside":
+                    warnings.append("box.outside_crop")
+                else:
+                    problems.append(Problem(error.code, str(error), f"annotation {annotation.id}"))
     return replace(sample, images=images, annotations=annotations, problems=problems), warnings
+
+
+def crop_of(image: Image, header: Header, annotations: list[Annotation]) -> tuple[int, int, int, int] | None:
+    """Return an image's crop as left, top, right, bottom in whole upright pixels, grown to hold it all.
+
+    Raises RecordError (box.outside) when it lies outside the image.
+    """
+    if image.crop is None:
+        return None
+    width, height = header.upright
+    whole = Fit(width, height, "", "", as_is=True)
+    x, y, w, h = _box(image.crop, _path(image, header, whole, _frame(image, header, annotations, [])))
+    left, top = max(0, math.floor(x)), max(0, math.floor(y))
+    right, bottom = min(width, math.ceil(x + w)), min(height, math.ceil(y + h))
+    if right <= left or bottom <= top:
+        raise RecordError("box.outside", f"the crop {_numbers(image.crop)} lies outside the image")
+    return left, top, right, bottom
 
 
 def _frame(image: Image, header: Header, annotations: list[Annotation], warnings: list[str]) -> str:
     """Decide between 'stored' and 'display' for one image, each perhaps 'rescaled' too."""
     stored, upright = (header.width, header.height), header.upright
     declared = (image.width, image.height) if image.width and image.height else None
+    if image.frame == "relative":
+        return "relative"
     if image.frame != "auto":
         expected = stored if image.frame == "stored" else upright
         if declared in (None, expected):
@@ -79,31 +113,129 @@ def _frame(image: Image, header: Header, annotations: list[Annotation], warnings
     )
 
 
-def _place(
-    bbox: Box, frame: str, header: Header, fit: Fit, image: Image, warnings: list[str]
-) -> tuple[Box | None, str]:
+def _path(image: Image, header: Header, fit: Fit, frame: str) -> Affine:
+    """Join the steps: the dataset's frame, stored pixels, upright pixels, the crop, the delivered size."""
     width, height = header.upright
+    path = _SAME
+    if frame == "relative":
+        path = (width, 0.0, 0.0, 0.0, height, 0.0)
+    elif frame.startswith("rescaled") and image.width and image.height:
+        full = (header.width, header.height) if frame.endswith("stored") else header.upright
+        path = (full[0] / image.width, 0.0, 0.0, 0.0, full[1] / image.height, 0.0)
+    if frame.endswith("stored") and header.orientation != 1:
+        path = _then(path, _turn(header.orientation, header.width, header.height))
+    left, top, right, bottom = fit.crop or (0, 0, width, height)
+    if (left, top) != (0, 0):
+        path = _then(path, (1.0, 0.0, -left, 0.0, 1.0, -top))
+    if (right - left, bottom - top) != (fit.width, fit.height):
+        path = _then(path, (fit.width / (right - left), 0.0, 0.0, 0.0, fit.height / (bottom - top), 0.0))
+    return path
+
+
+def _extent(image: Image, header: Header, frame: str) -> tuple[float, float]:
+    """Return what the image's full width and height count as in the dataset's frame: what a mask covers."""
+    if frame == "relative":
+        return 1.0, 1.0
+    if frame.startswith("rescaled"):
+        return image.width or 0, image.height or 0
+    return (header.width, header.height) if frame == "stored" else header.upright
+
+
+def _moved(
+    annotation: Annotation, path: Affine, extent: tuple[float, float], fit: Fit, warnings: list[str]
+) -> Annotation:
+    """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image."""
+    bbox = annotation.bbox
+    if bbox is not None:
+        x, y, w, h = bbox if path == _SAME else _box(bbox, path)
+        width, height = fit.width, fit.height
+        if not (x >= 0 and y >= 0 and x + w <= width and y + h <= height):
+            left, top = max(x, 0.0), max(y, 0.0)
+            right, bottom = min(x + w, float(width)), min(y + h, float(height))
+            if not (right > left and bottom > top):
+                raise RecordError("box.outside", f"box {_numbers(bbox)} lies outside the {width} x {height} image")
+            slack = _SLACK * max(abs(path[0]) + abs(path[1]), 1.0) if path != _SAME else _SLACK
+            if x < -slack or y < -slack or x + w > width + slack or y + h > height + slack:
+                warnings.append("box.clipped" if fit.crop is None else "box.clipped_by_crop")
+            x, y, w, h = left, top, right - left, bottom - top
+        bbox = (x, y, w, h)
+    segmentation, keypoints = annotation.segmentation, annotation.keypoints
+    if segmentation is not None:
+        segmentation = _outline(segmentation, path, extent, fit)
+    if keypoints:
+        moved = [replace(p, x=x, y=y) for p in keypoints for x, y in [_point(p.x, p.y, path)]]
+        keypoints = [p for p in moved if 0 <= p.x <= fit.width and 0 <= p.y <= fit.height]
+    if bbox == annotation.bbox and segmentation is annotation.segmentation and keypoints == annotation.keypoints:
+        return annotation
+    return replace(annotation, bbox=bbox, segmentation=segmentation, keypoints=keypoints)
+
+
+def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit) -> Any:
+    """Move polygons, clipped to the image, or warp a run-length mask."""
+    shape = masks.segmentation(value)
+    if shape is None:
+        return None
+    if isinstance(shape, dict):
+        height, width = shape["size"]
+        path = _then((extent[0] / width, 0.0, 0.0, 0.0, extent[1] / height, 0.0), path) if width and height else path
+        return shape if path == _SAME else _warp(shape, path, fit)
+    rings = []
+    for ring in shape:
+        points = [_point(x, y, path) for x, y in zip(ring[0::2], ring[1::2], strict=True)]
+        points = _clip(points, fit.width, fit.height)
+        if len(points) >= 3:
+            rings.append([number for point in points for number in point])
+    return rings or None
+
+
+def _warp(rle: dict[str, Any], path: Affine, fit: Fit) -> dict[str, Any]:
+    """Warp a mask to the delivered pixels, each taking the value of the nearest one of the old mask."""
+    height, width = rle["size"]
+    mask = Pillow.frombytes("L", (height, width), bytes(masks.rle_mask(rle))).transpose(Pillow.Transpose.TRANSPOSE)
+    warped = mask.transform((fit.width, fit.height), Pillow.Transform.AFFINE, _inverse(path))
+    columns = warped.transpose(Pillow.Transpose.TRANSPOSE).tobytes()
+    return masks.mask_rle(columns, fit.height, fit.width)
+
+
+def _clip(points: list[tuple[float, float]], width: float, height: float) -> list[tuple[float, float]]:
+    """Cut a polygon to the image, an edge at a time (Sutherland and Hodgman 1974)."""
+    if all(0 <= x <= width and 0 <= y <= height for x, y in points):
+        return points
+    for axis, edge, sign in ((0, 0.0, 1), (0, width, -1), (1, 0.0, 1), (1, height, -1)):
+        kept: list[tuple[float, float]] = []
+        for (ax, ay), (bx, by) in pairwise([points[-1], *points] if points else []):
+            a, b = (ax, bx) if axis == 0 else (ay, by)
+            a_in, b_in = (a - edge) * sign >= 0, (b - edge) * sign >= 0
+            if a_in != b_in:
+                t = (edge - a) / (b - a)
+                kept.append((edge, ay + t * (by - ay)) if axis == 0 else (ax + t * (bx - ax), edge))
+            if b_in:
+                kept.append((bx, by))
+        points = kept
+    return points
+
+
+def _box(bbox: Box, path: Affine) -> Box:
     x, y, w, h = bbox
-    stored = frame.endswith("stored")
-    if frame.startswith("rescaled") and image.width and image.height:
-        full = (header.width, header.height) if stored else header.upright
-        across, down = full[0] / image.width, full[1] / image.height
-        x, y, w, h = x * across, y * down, w * across, h * down
-    if stored and header.orientation != 1:
-        x, y, w, h = turn((x, y, w, h), header.orientation, header.width, header.height)
-    if x < 0 or y < 0 or x + w > width or y + h > height:
-        left, top = max(x, 0.0), max(y, 0.0)
-        right, bottom = min(x + w, float(width)), min(y + h, float(height))
-        if right <= left or bottom <= top:
-            return None, f"box {_numbers(bbox)} lies outside the {width} x {height} image"
-        if x < -_SLACK or y < -_SLACK or x + w > width + _SLACK or y + h > height + _SLACK:
-            warnings.append("box.clipped")
-        x, y, w, h = left, top, right - left, bottom - top
-    if fit.width != width or fit.height != height:
-        across, down = fit.width / width, fit.height / height
-        x, y, w, h = x * across, y * down, w * across, h * down
-    moved = (x, y, w, h)
-    return (bbox if moved == bbox else moved), ""
+    (x1, y1), (x2, y2) = _point(x, y, path), _point(x + w, y + h, path)
+    return min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1)
+
+
+def _point(x: float, y: float, path: Affine) -> tuple[float, float]:
+    a, b, c, d, e, f = path
+    return a * x + b * y + c, d * x + e * y + f
+
+
+def _then(first: Affine, second: Affine) -> Affine:
+    a, b, c, d, e, f = first
+    p, q, r, s, t, u = second
+    return p * a + q * d, p * b + q * e, p * c + q * f + r, s * a + t * d, s * b + t * e, s * c + t * f + u
+
+
+def _inverse(path: Affine) -> Affine:
+    a, b, c, d, e, f = path
+    det = a * e - b * d
+    return e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det
 
 
 def _likelier(declared: tuple[int, int], stored: tuple[int, int], upright: tuple[int, int]) -> str:
@@ -113,19 +245,23 @@ def _likelier(declared: tuple[int, int], stored: tuple[int, int], upright: tuple
 
 
 def turn(bbox: Box, orientation: int, width: int, height: int) -> Box:
-    """Move a box from a stored `width` x `height` frame to the upright one (EXIF 2.32, tag 274)."""
-    x, y, w, h = bbox
-    right, bottom = width - x - w, height - y - h
-    return {
-        1: (x, y, w, h),
-        2: (right, y, w, h),
-        3: (right, bottom, w, h),
-        4: (x, bottom, w, h),
-        5: (y, x, h, w),
-        6: (bottom, x, h, w),
-        7: (bottom, right, h, w),
-        8: (y, right, h, w),
-    }[orientation]
+    """Move a box from a stored `width` x `height` frame to the upright one."""
+    return _box(bbox, _turn(orientation, width, height))
+
+
+def _turn(orientation: int, width: int, height: int) -> Affine:
+    """From stored pixels to upright ones (EXIF 2.32, tag 274)."""
+    steps: dict[int, Affine] = {
+        1: _SAME,
+        2: (-1, 0, width, 0, 1, 0),
+        3: (-1, 0, width, 0, -1, height),
+        4: (1, 0, 0, 0, -1, height),
+        5: (0, 1, 0, 1, 0, 0),
+        6: (0, -1, height, 1, 0, 0),
+        7: (0, -1, height, -1, 0, width),
+        8: (0, 1, 0, -1, 0, width),
+    }
+    return steps[orientation]
 
 
 def _inside(bbox: Box, size: tuple[int, int]) -> bool:

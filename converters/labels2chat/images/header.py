@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import struct
-import warnings
 import zlib
 
 from msgspec import Struct
@@ -203,22 +202,20 @@ def _other(data: bytes) -> Header:
         raise RecordError("image.empty", "the file has 0 bytes")
     if data.startswith(b"version https://git-lfs"):
         raise RecordError("image.lfs_pointer", "the file is a git-LFS pointer, not the image")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image = Pillow.open(io.BytesIO(data), formats=FORMATS)
-        except Pillow.DecompressionBombError as error:
-            raise RecordError("image.bomb", str(error)) from None
-        except Exception:  # Pillow's parsers raise all kinds on wild bytes
-            raise RecordError("image.not_an_image", f"the file begins with {_begin(data)}") from None
-        try:
-            orientation = int(image.getexif().get(0x0112, 1))
-        except Exception:
-            orientation = 1
-        try:
-            animated = getattr(image, "is_animated", False)
-        except Exception:  # a GIF that is cut inside its second frame
-            raise _truncated(image.format or "file", "is damaged after its first frame") from None
+    try:
+        image = Pillow.open(io.BytesIO(data), formats=FORMATS)
+    except Pillow.DecompressionBombError as error:
+        raise RecordError("image.bomb", str(error)) from None
+    except Exception:  # Pillow's parsers raise all kinds on wild bytes
+        raise RecordError("image.not_an_image", f"the file begins with {_begin(data)}") from None
+    try:
+        orientation = int(image.getexif().get(0x0112, 1))
+    except Exception:
+        orientation = 1
+    try:
+        animated = getattr(image, "is_animated", False)
+    except Exception:  # a GIF that is cut inside its second frame
+        raise _truncated(image.format or "file", "is damaged after its first frame") from None
     width, height = image.size
     if getattr(image, "tag_v2", {}).get(0x0112) in (5, 6, 7, 8):  # Pillow gives a TIFF's size as displayed
         width, height = height, width

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import Any
 
 from PIL import Image as Pillow
@@ -44,10 +43,8 @@ def verify(data: bytes) -> None:
 
 def _decode(data: bytes) -> Pillow.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Pillow.open(io.BytesIO(data), formats=FORMATS)
-            image.load()
+        image = Pillow.open(io.BytesIO(data), formats=FORMATS)
+        image.load()
     except Pillow.DecompressionBombError as error:
         raise RecordError("image.bomb", str(error)) from None
     except Exception as error:  # Pillow's decoders raise all kinds on wild bytes
@@ -62,6 +59,8 @@ def _upright(data: bytes, fit: Fit) -> Pillow.Image:
         profile = None  # a CMYK or grey profile means nothing to RGB pixels
     if fit.orientation in _TURNS and image.format != "TIFF":  # Pillow turns a TIFF while it loads
         image = image.transpose(_TURNS[fit.orientation])
+    if fit.crop is not None:
+        image = image.crop(fit.crop)
     image = _colours(image, fit.mode)
     if image.size != (fit.width, fit.height):
         image = image.resize((fit.width, fit.height), Pillow.Resampling.LANCZOS)

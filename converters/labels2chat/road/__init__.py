@@ -3,11 +3,13 @@
     adapter -> Sample -> fit -> Template -> Example -> prepare -> check -> Target's shape -> shard
 
 `run` is the whole of it: `convert` plans, keeps what an earlier run finished, and works through the rest.
-`plan` cuts samples into shards, `shard` makes one of them, `sample` takes one sample down the road,
-`rejects` says what was left out, `output` takes up and closes the folder, `memory` reads Samples at hand.
+`assign` decides what only the whole dataset can decide, `plan` cuts samples into shards, `shard` makes one of them,
+`sample` takes one sample down the road, `rejects` says what was left out, `output` takes up and closes the folder,
+`memory` reads Samples at hand, `preview` shows what would be made.
 """
 
+from labels2chat.road.preview import preview
 from labels2chat.road.run import Result, convert
 from labels2chat.road.shard import Progress
 
-__all__ = ["Progress", "Result", "convert"]
+__all__ = ["Progress", "Result", "convert", "preview"]

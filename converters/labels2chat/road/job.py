@@ -12,14 +12,23 @@ from labels2chat.template import Setting, Template
 from labels2chat.types import Example
 
 
+class Prompt(Struct):
+    """A template joined to the run, with its share of the samples."""
+
+    template: Template
+    setting: Setting
+    weight: float = 1.0
+
+
 class Job(Struct):
     """All that a shard needs beside its plan entry."""
 
     out: Path
     target: Target
-    template: Template
-    setting: Setting
+    prompts: list[Prompt]
     delivery: str
     url_prefix: str
     verify: bool
     encode: Callable[[Example], list[bytes]]
+    outcomes: bool = False
+    """Whether the source wants to know what became of each sample (`Source.after`)."""

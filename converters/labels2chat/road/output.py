@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shutil
 import time
 from collections import Counter
@@ -20,32 +22,42 @@ from labels2chat.types import Source
 
 def make_folder(out: Path) -> None:
     """Make OUT; raises OutputExistsError when something else has its name."""
-    if out.exists() and not out.is_dir():
-        raise OutputExistsError(f"{out} is not a folder; it is left as it is, choose another -o")
     with saying(out):
+        if out.exists() and not out.is_dir():
+            raise OutputExistsError(f"{out} is not a folder; it is left as it is, choose another -o")
         out.mkdir(parents=True, exist_ok=True)
 
 
 def take_up(out: Path, identity: dict[str, Any], overwrite: bool) -> dict[str, Report]:
     """Return the reports of the shards that are finished, or refuse a folder that holds something else."""
     state, manifest = out / STATE, out / "manifest.json"
-    earlier = _read_json(state / "run.json") or _read_json(manifest)
+    complete = _read_ours(manifest)
+    earlier = _read_ours(state / "run.json") or complete
     if earlier is not None:
         differences = list(_differences(identity, {key: earlier.get(key) for key in identity}))
         if not differences:
-            finished = saved_reports(out) if (state / "run.json").exists() else _unfold(out, earlier)
+            finished = (_unfold(out, complete) if complete is not None else {}) | saved_reports(out)
             _begin(out, identity)
             return finished
         if not overwrite:
             shown = "; ".join(differences)
             raise OutputExistsError(f"{out} holds another run ({shown}); choose another -o, or give --overwrite")
-        _remove(out, earlier)
-    foreign = sorted(path.name for path in out.iterdir() if path.name != STATE)
+    start_over(out, identity)
+    return {}
+
+
+def start_over(out: Path, identity: dict[str, Any]) -> None:
+    """Begin a run in an empty folder, or in place of an earlier run if the folder holds nothing else."""
+    ours = _made(out)
+    foreign = sorted(path.name for path in out.iterdir() if path.name != STATE and path.name not in ours)
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise OutputExistsError(f"{out} holds something else ({shown}); choose an empty or new folder for -o")
+    with saying(out):
+        for name in sorted(ours, key="manifest.json".__eq__):  # the manifest last: until then it says what is ours
+            (out / name).unlink(missing_ok=True)
+        shutil.rmtree(out / STATE, ignore_errors=True)
     _begin(out, identity)
-    return {}
 
 
 def _begin(out: Path, identity: dict[str, Any]) -> None:
@@ -56,27 +68,34 @@ def _begin(out: Path, identity: dict[str, Any]) -> None:
 
 def _unfold(out: Path, manifest: dict[str, Any]) -> dict[str, Report]:
     """Get the reports of a complete run back from its manifest and rejects."""
-    reports = {row["shard"]: msgspec.convert({**row, "rejects": []}, Report) for row in manifest.get("plan", ())}
     try:
-        lines = (out / "rejects.jsonl").read_bytes().splitlines()
-    except OSError:
+        reports = {row["shard"]: msgspec.convert({**row, "rejects": []}, Report) for row in manifest["plan"]}
+        lines = (out / "rejects.jsonl").read_bytes()
+        if hashlib.sha256(lines).hexdigest() != manifest["rejects"]["sha256"]:
+            return {}
+        for row in msgspec.json.Decoder(dict[str, Any]).decode_lines(lines):
+            shard = row.pop("shard")
+            if shard is not None:
+                reports[shard].rejects.append(row)
+    except (OSError, LookupError, TypeError, msgspec.MsgspecError):
         return {}
-    for line in lines:
-        row = msgspec.json.decode(line)
-        shard = row.pop("shard", None)
-        if shard in reports:
-            reports[shard].rejects.append(row)
     return reports
 
 
-def _remove(out: Path, earlier: dict[str, Any]) -> None:
-    """Remove what an earlier run made, and nothing else."""
-    names = {row["file"] for row in earlier.get("shards", ())}
+def _made(out: Path) -> set[str]:
+    """Name the files in `out` that an earlier run made."""
+    manifest, begun = _read_ours(out / "manifest.json"), _read_ours(out / STATE / "run.json")
+    if manifest is None and begun is None:
+        return set()
+    names = {"rejects.jsonl", "manifest.json"}
+    names |= {str(row.get("file")) for row in (manifest or {}).get("shards", ())}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
-    with saying(out):
-        for name in (*names, "rejects.jsonl", "manifest.json"):
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / STATE, ignore_errors=True)
+    if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
+        names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
+    return {name for name in names if Path(name).name == name}
+
+
+_SHARD = re.compile(r".+-[0-9]{5,}(_[0-9]{3,})?\.jsonl")
 
 
 def _differences(now: Any, before: Any, path: str = "") -> Iterator[str]:
@@ -92,10 +111,19 @@ def _short(value: Any) -> str:
     return text[:12] + "…" if len(text) == 64 else text
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_ours(path: Path) -> dict[str, Any] | None:
+    """Read a manifest, or the beginning of one; None for what we did not write."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
+        return None
+    return found if "labels2chat" in found else None
+
+
+def _digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
         return None
 
 
@@ -110,12 +138,17 @@ def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Rep
     if examples["written"] != sum(made.examples for made in files):
         raise RuntimeError(f"the accounting does not add up: {examples}, {len(files)} files")
     codes = Counter(row["code"] for row in rows)
+    rejects = msgspec.json.Encoder().encode_lines(rows)
     manifest = {
         **identity,
         "samples": samples,
         "examples": examples,
         "images": total(reports, "images"),
-        "rejects": {"lines": len(rows), "by_code": dict(sorted(codes.items()))},
+        "rejects": {
+            "lines": len(rows),
+            "by_code": dict(sorted(codes.items())),
+            "sha256": hashlib.sha256(rejects).hexdigest(),
+        },
         "warnings": dict(sorted(total(reports, "warnings").items())),
         "shards": [msgspec.to_builtins(made) for made in files],
         "plan": [
@@ -123,12 +156,13 @@ def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Rep
         ],
         "timing": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": 0.0},
     }
-    before = _read_json(out / "manifest.json")
+    if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
+        write_whole(out / "rejects.jsonl", rejects)
+    before = _read_ours(out / "manifest.json")
     if before is not None and {**before, "timing": None} == {**msgspec.to_builtins(manifest), "timing": None}:
         manifest = before  # nothing was done again: the record of when it was done stays
     else:
         manifest["timing"]["seconds"] = round(time.time() - started, 3)
-        write_whole(out / "rejects.jsonl", b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
         write_whole(out / "manifest.json", msgspec.json.format(msgspec.json.encode(manifest)) + b"\n")
     with saying(out):
         shutil.rmtree(out / STATE)

@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 
 from labels2chat.road.job import Job
-from labels2chat.shards import Entry
-from labels2chat.types import Image, Sample
+from labels2chat.shards import Entry, Task
+from labels2chat.types import Image
 
 _TEXT_BYTES = 1500
 """A guess at a line's text; where it is wrong the shard rolls over to a further file."""
 
 
-def plan(samples: Iterable[Sample], job: Job, shard_size: int | None) -> Iterator[Entry]:
-    """Cut the samples into shards: contiguous runs of one split, each as much as one file is likely to hold."""
+def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[Entry]:
+    """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold."""
     target, inline = job.target, job.delivery == "inline"
     most = shard_size or target.image_examples_per_file.value
     room = target.file_bytes.value * 0.98
@@ -27,21 +27,20 @@ def plan(samples: Iterable[Sample], job: Job, shard_size: int | None) -> Iterato
     filled: Counter[str] = Counter()
     examples: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
-    for sample in samples:
-        split = sample.split
-        size = sum(_file_size(image) for image in sample.images)
-        count = job.template.most_examples(sample)
-        weight = count * (_TEXT_BYTES + (min(size, target.image_bytes.value) * 4 / 3 if inline else 0))
+    for task in tasks:
+        sample, split = task.sample, task.sample.split
+        task.size = sum(_file_size(image) for image in sample.images)
+        count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
+        weight = count * (_TEXT_BYTES + (min(task.size, target.image_bytes.value) * 4 / 3 if inline else 0))
         entry = open_entries.get(split)
         over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
-        if entry is not None and (over or len(entry.samples) >= most):
+        if entry is not None and (over or len(entry.tasks) >= most):
             yield _sealed(open_entries.pop(split))
             entry, filled[split], examples[split] = None, 0, 0
         if entry is None:
-            entry = open_entries[split] = Entry(split, numbers[split], [], [])
+            entry = open_entries[split] = Entry(split, numbers[split], [])
             numbers[split] += 1
-        entry.samples.append(sample)
-        entry.sizes.append(size)
+        entry.tasks.append(task)
         filled[split] += int(weight)
         examples[split] += count
     for entry in open_entries.values():
@@ -50,12 +49,11 @@ def plan(samples: Iterable[Sample], job: Job, shard_size: int | None) -> Iterato
 
 def _sealed(entry: Entry) -> Entry:
     digest = hashlib.sha256()
-    for sample, size in zip(entry.samples, entry.sizes, strict=True):
+    for task in entry.tasks:
         try:
-            digest.update(msgspec.json.encode(sample, enc_hook=_no_data))
+            digest.update(msgspec.json.encode(task, enc_hook=_no_data))
         except (UnicodeEncodeError, ValueError):  # a lone surrogate in a label: rejected later, digested here
-            digest.update(repr(sample).encode("utf-8", "backslashreplace"))
-        digest.update(b"%d\n" % size)
+            digest.update(repr(task).encode("utf-8", "backslashreplace"))
     entry.digest = digest.hexdigest()
     return entry
 
@@ -79,14 +77,17 @@ def outline(entries: Iterable[Entry], job: Job) -> list[dict[str, Any]]:
     """Say what a run would make, a line per shard."""
     lines = []
     for entry in entries:
-        inlined = sum(entry.sizes) * 4 // 3 if job.delivery == "inline" else 0
+        tasks = entry.tasks
+        inlined = sum(task.size for task in tasks) * 4 // 3 if job.delivery == "inline" else 0
         lines.append(
             {
                 "shard": entry.name,
-                "samples": len(entry.samples),
-                "examples_at_most": sum(map(job.template.most_examples, entry.samples)),
-                "bytes_about": inlined + _TEXT_BYTES * len(entry.samples),
-                "bad_records": sum(len(sample.problems) for sample in entry.samples),
+                "samples": len(tasks),
+                "examples_at_most": sum(
+                    job.prompts[t.prompt].template.most_examples(t.sample, t.negatives) for t in tasks
+                ),
+                "bytes_about": inlined + _TEXT_BYTES * len(tasks),
+                "bad_records": sum(len(task.sample.problems) for task in tasks),
             }
         )
     return lines

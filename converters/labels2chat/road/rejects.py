@@ -20,9 +20,11 @@ def reject(problem: Problem, sample: Sample | None, example_id: str | None, what
         "source": place,
         "remedy": CODES[problem.code],
     }
-    return {key: _clean(value) for key, value in row.items()}
+    return clean(row)  # type: ignore[no-any-return]
 
 
-def _clean(value: str | None) -> str | None:
-    """Show what is no Unicode (a file name in another encoding) as escapes."""
-    return None if value is None else value.encode("utf-8", "backslashreplace").decode()
+def clean(value: Any) -> Any:
+    """Show what is no Unicode (a file name in another encoding) as escapes, in texts and the dicts that hold them."""
+    if isinstance(value, dict):
+        return {key: clean(inner) for key, inner in value.items()}
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

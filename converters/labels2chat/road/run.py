@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +20,19 @@ from labels2chat.check import Tally, check_file
 from labels2chat.engines import threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
-from labels2chat.road.job import Job
+from labels2chat.road.assign import assign, grouped
+from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, take_up
+from labels2chat.road.output import close, make_folder, start_over, take_up
 from labels2chat.road.plan import outline, plan
+from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.shards import Entry, Report, damage
 from labels2chat.target import Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
+
+_SPLIT = re.compile(r"\w[\w .+-]*")
 
 
 class Result(Struct):
@@ -43,7 +50,7 @@ class Result(Struct):
 
 def convert(
     source: Source | Iterable[Sample] | str,
-    template: Template | str,
+    template: Template | str | Mapping[str, float],
     out: str | Path,
     target: Target | str = "openai",
     *,
@@ -54,6 +61,7 @@ def convert(
     seed: int = 0,
     coordinates: str | None = None,
     detail: str | None = None,
+    method: str = "sft",
     images: str | None = None,
     url_prefix: str | None = None,
     verify: str = "header",
@@ -68,7 +76,8 @@ def convert(
 
     Args:
         source: what `read` takes or returns, or any iterable of Samples.
-        template: a built-in template's name, the path of a template file, or a loaded one.
+        template: a built-in template's name, the path of a template file, or a loaded one; for a mix
+            {name: weight}, where each sample goes to one of them and the weights are shares of the samples.
         out: the folder to make. Running the same call again continues where it stopped.
         target: a built-in target's name, the path of a profile, or a loaded one.
         options: the adapter's, where `source` is text.
@@ -76,6 +85,7 @@ def convert(
         split: convert this split only.
         limit: convert the first so many samples only.
         coordinates: a convention; wins over the template's, which wins over the target's.
+        method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
         images: 'inline' or 'url'; the target's first choice where None.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
@@ -89,18 +99,31 @@ def convert(
     """
     started = time.time()
     target = load_target(target) if isinstance(target, str) else target
-    template = load_template(template) if isinstance(template, str) else template
+    templates = load_mix(template)
     delivery = _delivery(images, url_prefix, target)
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
-    way = coordinate_table.convention(coordinates or template.file.coordinates or target.coordinates)
+    _word("method", method, ("sft", "dpo"))
     allowed = _allowed_rejects(max_rejects)
     source = open_source(source, options)
-    setting = template.setting(source, way.name, params, seed, detail)
+    if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
+        raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
+    prompts = join_templates(templates, source, target, coordinates, params or {}, seed, detail, method)
     out = Path(out)
-    job = Job(out, target, template, setting, delivery, url_prefix or "", verify == "decode", _encoder(target))
-    samples = _selected(source, split, limit)
-    entries = plan(samples, job, shard_size)
+    prefix = url_prefix or ""
+    if prefix and not prefix.endswith(("/", "=")):
+        prefix += "/"
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target))
+    job.outcomes = source.after is not None
+    group = prompts[0].template.file.sample.group_size
+    became: dict[str, str] = {}
+
+    def samples() -> Iterator[Sample]:
+        chosen = _selected(source, split, limit)
+        chosen = grouped(chosen, group) if group else chosen
+        return _noted(chosen, became) if job.outcomes else chosen
+
+    entries = plan(assign(samples, job), job, shard_size)
     if dry_run:
         lines = outline(entries, job)
         read = sum(line["samples"] for line in lines)
@@ -108,15 +131,16 @@ def convert(
     identity = {
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
-        "template": {"name": template.name, "sha256": template.sha256},
+        "template": _template_identity(templates),
         "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
         "options": {
             "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
-            "params": setting.params,
+            "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
             "split": split,
             "limit": limit,
             "seed": seed,
-            "coordinates": way.name,
+            "coordinates": prompts[0].setting.convention.name,
+            "method": method,
             "detail": detail,
             "images": delivery,
             "url_prefix": url_prefix,
@@ -124,14 +148,27 @@ def convert(
             "shard_size": shard_size,
         },
     }
+    identity = clean(identity)
+    workers = workers or os.cpu_count() or 1
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
-        reports, kept = _work(entries, finished, job, workers or os.cpu_count() or 1, source.count, progress)
+        try:
+            reports, kept = _work(entries, finished, job, workers, source.count, progress)
+        except OutputExistsError:  # the same run of other data
+            if not (overwrite and finished):
+                raise
+            start_over(out, identity)
+            entries = plan(assign(samples, job), job, shard_size)
+            reports, kept = _work(entries, {}, job, workers, source.count, progress)
         manifest = close(out, identity, source, reports, started)
+        if source.after is not None:
+            for report in reports:
+                became |= report.unwritten
+            source.after(became)
     warnings = _warnings(reports, target, manifest)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
-    rejected += manifest["examples"]["rejected"]
+    rejected += sum(report.reduced for report in reports)
     return Result(out, manifest, kept, warnings, rejected > allowed(read))
 
 
@@ -153,15 +190,20 @@ def _work(
             names.append(entry.name)
             report = finished.get(entry.name)
             if report is not None and report.digest != entry.digest:
-                raise OutputExistsError(
-                    f"{job.out} was begun from other data: the samples of {entry.name} have changed; "
-                    "choose another -o, or give --overwrite"
-                )
+                raise other_data(entry.name)
             if report is not None and damage(job.out, report.files) is None:
                 reports[entry.name] = report
                 tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
             else:
                 yield entry
+        if gone := finished.keys() - set(names):
+            raise other_data(min(gone))
+
+    def other_data(shard: str) -> OutputExistsError:
+        return OutputExistsError(
+            f"{job.out} was begun from other data: the samples of {shard} have changed; "
+            "choose another -o, or give --overwrite"
+        )
 
     def tell(samples: int, examples: int, rejected: int) -> None:
         state.samples += samples
@@ -179,11 +221,21 @@ def _work(
     return [reports[name] for name in names], kept
 
 
+def _noted(samples: Iterable[Sample], became: dict[str, str]) -> Iterator[Sample]:
+    """Note each sample as written: the reports then say which were not."""
+    for sample in samples:
+        became[sample.id] = "written"
+        yield sample
+
+
 def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:
     seen: set[str] = set()
     taken = 0
     for sample in source:
-        seen.add(sample.split)
+        if sample.split not in seen:
+            if not _SPLIT.fullmatch(sample.split):
+                raise SourceError(f"split {sample.split!r} can't begin a file name; use letters, digits, . _ and -")
+            seen.add(sample.split)
         if split is not None and sample.split != split:
             continue
         if limit is not None and taken >= limit:
@@ -209,11 +261,53 @@ def _warnings(reports: list[Report], target: Target, manifest: dict[str, Any]) -
     return found
 
 
+def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:
+    """Load a template, or a mix of them with their weights."""
+    if isinstance(given, Template):
+        return [(given, 1.0)]
+    weights = {given: 1.0} if isinstance(given, str) else dict(given)
+    if not weights or not all(weight > 0 for weight in weights.values()):
+        raise UsageError("a mix of templates needs at least one, each with a weight above 0")
+    templates = [(load_template(name), weight) for name, weight in weights.items()]
+    if len(templates) > 1 and any(template.file.sample.group_size for template, _ in templates):
+        raise UsageError("a template that groups samples (sample.group_size) can't be in a mix")
+    return templates
+
+
+def join_templates(
+    templates: list[tuple[Template, float]],
+    source: Source,
+    target: Target,
+    coordinates: str | None,
+    params: dict[str, Any],
+    seed: int,
+    detail: str | None,
+    method: str,
+) -> list[Prompt]:
+    """Join each template to the source; raises TemplateError where the source lacks what one requires."""
+    known = {name for template, _ in templates for name in template.file.params}
+    if len(templates) > 1 and (unknown := next((name for name in params if name not in known), None)):
+        raise UsageError(f"none of the templates has a parameter {unknown!r}{did_you_mean(unknown, known)}")
+    prompts = []
+    for template, weight in templates:
+        own = params if len(templates) == 1 else {k: v for k, v in params.items() if k in template.file.params}
+        way = coordinate_table.convention(coordinates or template.file.coordinates or target.coordinates)
+        setting = template.setting(source, way.name, own, seed, detail, method == "dpo")
+        prompts.append(Prompt(template, setting, weight))
+    return prompts
+
+
+def _template_identity(templates: list[tuple[Template, float]]) -> dict[str, Any]:
+    if len(templates) == 1:
+        return {"name": templates[0][0].name, "sha256": templates[0][0].sha256}
+    mix = [{"name": t.name, "sha256": t.sha256, "weight": weight} for t, weight in templates]
+    digest = hashlib.sha256("".join(f"{row['sha256']} {row['weight']}\n" for row in mix).encode()).hexdigest()
+    return {"name": "+".join(t.name for t, _ in templates), "sha256": digest, "mix": mix}
+
+
 def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
     delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
     _word("images", delivery, target.delivery)
-    if delivery == "url" and not url_prefix:
-        raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
     if delivery != "url" and url_prefix:
         raise UsageError("--url-prefix goes with --images url")
     if url_prefix and not url_prefix.startswith(("http://", "https://")):
@@ -233,7 +327,7 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
         number = float(text.removesuffix("%"))
     except ValueError:
         number = -1.0
-    if number < 0:
+    if not number >= 0:  # NaN is neither
         raise UsageError(f"--max-rejects {text}: give a number, or a share such as 5%")
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 

@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from labels2chat.check import check
 from labels2chat.errors import RecordError
-from labels2chat.images import Fit, deliver, fit, load, measure, prepare, verify
+from labels2chat.images import Fit, Header, crop_of, deliver, fit, load, measure, prepare, verify
 from labels2chat.road.job import Job
 from labels2chat.road.rejects import reject
-from labels2chat.types import Line, Picture, Problem, Sample
+from labels2chat.shards import Task
+from labels2chat.types import Image, Line, Picture, Problem, Sample
 
 
 class Outcome(Struct):
@@ -29,9 +30,20 @@ class Outcome(Struct):
     warnings: list[str] = field(default_factory=list)
 
 
-def convert_sample(sample: Sample, job: Job) -> Outcome:
+class _Sight(Struct):
+    """What was seen of one image, and what will be delivered of it."""
+
+    data: bytes | None
+    """None for an image that stays behind its URL."""
+    header: Header
+    fit: Fit
+
+
+def convert_sample(task: Task, job: Job) -> Outcome:
     """Bring one sample to lines. Bad data never raises here: it becomes a reject with a code."""
-    target, outcome = job.target, Outcome()
+    sample, target, outcome = task.sample, job.target, Outcome()
+    prompt = job.prompts[task.prompt]
+    template = prompt.template
     for problem in sample.problems:
         outcome.rejects.append(reject(problem, sample, None, "record"))
     if any(problem.code.startswith("image.") for problem in sample.problems):
@@ -40,47 +52,42 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
     try:
         if not sample.images:
             raise RecordError("sample.bad_record", "the sample has no image")
-        files = [load(image) for image in sample.images]
-        headers = [measure(data) for data in files]
-        if job.verify:
-            for data in files:
-                verify(data)
-        fits = [fit(header, len(data), target) for header, data in zip(headers, files, strict=True)]
-        delivered, outcome.warnings = deliver(sample, headers, fits)
+        sights = [_look(image, sample, job) for image in sample.images]
+        headers, fits = [sight.header for sight in sights], [sight.fit for sight in sights]
+        delivered, outcome.warnings = deliver(sample, headers, fits, "masks" in template.file.requires)
         for problem in delivered.problems[len(sample.problems) :]:
             outcome.rejects.append(reject(problem, sample, None, "record"))
-        delivered, notes = job.template.select(delivered)
+        delivered, notes = template.select(delivered)
         outcome.warnings += notes
-        examples = job.template.render(delivered, job.setting)
+        examples = template.render(delivered, prompt.setting, task.negatives, notes=outcome.warnings)
     except RecordError as error:
-        outcome.status = "rejected"
+        outcome.status = "skipped" if error.code == "sample.no_labels" else "rejected"
         outcome.rejects.append(reject(Problem(error.code, str(error)), sample, None, "sample"))
         return outcome
     if not examples:
         outcome.status = "skipped"
-        needs = ", ".join(job.template.file.requires) or "labels"
-        problem = Problem("sample.skipped", f"no {needs} for template {job.template.name}")
+        needs = ", ".join(template.file.requires) or "labels"
+        problem = Problem("sample.skipped", f"no {needs} for template {template.name}")
         outcome.rejects.append(reject(problem, sample, None, "sample"))
         return outcome
     pictures: dict[int, Picture] = {}
 
     def ready(picture: Picture) -> Picture:
         if picture.index not in pictures:
-            index = picture.index
-            pictures[index] = _finish(picture, files[index], headers[index].animated, fits[index], job)
+            pictures[picture.index] = _finish(picture, sights[picture.index], sample.images[picture.index], job)
         return pictures[picture.index]
 
     for example in examples:
         try:
             example = example.map_images(ready)
             problems = check(example, target)
-            line = Line(job.encode(example), len(example.pictures())) if not problems else None
-            if line is not None and line.size > target.file_bytes.value:
+            if not problems:
+                line = Line(job.encode(example), len(example.pictures()))
+                if line.size <= target.file_bytes.value:
+                    outcome.lines.append(line)
+                    continue
                 text = f"one line of {line.size:,} bytes; a file takes {target.file_bytes.value:,}"
-                problems = [Problem("file.too_large", text, "", target.cite(target.file_bytes))]
-            elif line is not None:
-                outcome.lines.append(line)
-                continue
+                problems = [Problem("file.too_large", text)]
         except RecordError as error:
             problems = [Problem(error.code, str(error))]
         outcome.examples_rejected += 1
@@ -93,13 +100,32 @@ def convert_sample(sample: Sample, job: Job) -> Outcome:
     return outcome
 
 
-def _finish(picture: Picture, data: bytes, animated: bool, plan: Fit, job: Job) -> Picture:
+def _look(image: Image, sample: Sample, job: Job) -> _Sight:
+    """Load and measure an image; one that is only a URL is taken at the dataset's word."""
+    if job.delivery == "url" and image.url and image.path is None and image.data is None:
+        width, height = image.width or 0, image.height or 0
+        if not (width and height) and sample.annotations:
+            raise RecordError("image.no_size", f"nobody says the size of {image.url}")
+        return _Sight(None, Header("", width, height), Fit(width, height, "", "", as_is=True))
+    data = load(image)
+    header = measure(data)
+    if job.verify:
+        verify(data)
+    crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
+    return _Sight(data, header, fit(header, len(data), job.target, crop))
+
+
+def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
     """Give a picture its pixels, or its URL."""
+    plan, data = sight.fit, sight.data
     if job.delivery == "url":
         if not plan.as_is:
             raise RecordError("image.needs_repair", f"the image must be repaired first ({plan.why})")
-        url = job.url_prefix + quote(picture.name, errors="surrogateescape")
-        return replace(picture, format=plan.format, mode=plan.mode, size=len(data), url=url)
-    made, format = prepare(data, plan, job.target.image_bytes.value)
+        if not job.url_prefix and not image.url:
+            raise RecordError("image.no_url", f"the dataset has no URL for {image.name}")
+        url = job.url_prefix + quote(picture.name, errors="surrogateescape") if job.url_prefix else image.url
+        return replace(picture, format=plan.format, mode=plan.mode, size=len(data or b""), url=url)
+    made, format = prepare(data or b"", plan, job.target.image_bytes.value)
     mode = "RGB" if format == "jpeg" else plan.mode
-    return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated and plan.as_is)
+    animated = sight.header.animated and plan.as_is
+    return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)

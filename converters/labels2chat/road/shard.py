@@ -12,8 +12,7 @@ from labels2chat.check import Tally
 from labels2chat.errors import CODES, SourceError
 from labels2chat.road.job import Job
 from labels2chat.road.sample import Outcome, convert_sample
-from labels2chat.shards import Entry, Report, ShardWriter, save_report
-from labels2chat.types import Sample
+from labels2chat.shards import Entry, Report, ShardWriter, Task, save_report
 
 _CHUNK = 16
 """Samples that a thread takes at once."""
@@ -42,8 +41,9 @@ def convert_shard(
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
     try:
+        tasks = iter(entry.tasks)
         for outcomes in _outcomes(entry, job, workers):
-            for outcome in outcomes:
+            for outcome, task in zip(outcomes, tasks, strict=False):
                 for line in outcome.lines:
                     size = line.size
                     if tally.full(line.images, size, job.target):
@@ -52,6 +52,8 @@ def convert_shard(
                     writer.write(line, size)
                     tally.add(line.images, size)
                 _count(report, outcome)
+                if job.outcomes and outcome.status != "converted":
+                    report.unwritten[task.sample.id] = _why(outcome)
             if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
             writer.flush()
@@ -71,6 +73,7 @@ def convert_shard(
 def _count(report: Report, outcome: Outcome) -> None:
     report.samples["read"] += 1
     report.samples[outcome.status] += 1
+    report.reduced += outcome.status == "converted" and outcome.examples_rejected > 0
     report.examples["written"] += len(outcome.lines)
     report.examples["rejected"] += outcome.examples_rejected
     report.images["passed_through"] += outcome.passed_through
@@ -78,6 +81,13 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.rejects += outcome.rejects
     for warning in outcome.warnings:
         report.warnings[warning] = report.warnings.get(warning, 0) + 1
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.status == "skipped":
+        return "skipped"
+    of_sample = (r["code"] for r in outcome.rejects if r["what"] != "record" or r["code"].startswith("image."))
+    return str(next(of_sample))
 
 
 def _give_up(report: Report) -> None:
@@ -95,13 +105,13 @@ def _outcomes(entry: Entry, job: Job, workers: int) -> Iterator[list[Outcome]]:
     chunks = _chunks(entry)
     if workers <= 1:
         for chunk in chunks:
-            yield [convert_sample(sample, job) for sample in chunk]
+            yield [convert_sample(task, job) for task in chunk]
         return
     waiting: deque[Future[list[Outcome]]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
         try:
             for chunk in chunks:
-                waiting.append(pool.submit(lambda c: [convert_sample(sample, job) for sample in c], chunk))
+                waiting.append(pool.submit(lambda c: [convert_sample(task, job) for task in c], chunk))
                 if len(waiting) > workers + 1:
                     yield waiting.popleft().result()
             while waiting:
@@ -111,14 +121,14 @@ def _outcomes(entry: Entry, job: Job, workers: int) -> Iterator[list[Outcome]]:
                 future.cancel()
 
 
-def _chunks(entry: Entry) -> Iterator[list[Sample]]:
-    chunk: list[Sample] = []
+def _chunks(entry: Entry) -> Iterator[list[Task]]:
+    chunk: list[Task] = []
     held = 0
-    for sample, size in zip(entry.samples, entry.sizes, strict=True):
-        if chunk and (len(chunk) >= _CHUNK or held + size > _CHUNK_BYTES):
+    for task in entry.tasks:
+        if chunk and (len(chunk) >= _CHUNK or held + task.size > _CHUNK_BYTES):
             yield chunk
             chunk, held = [], 0
-        chunk.append(sample)
-        held += size
+        chunk.append(task)
+        held += task.size
     if chunk:
         yield chunk

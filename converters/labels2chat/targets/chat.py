@@ -23,12 +23,22 @@ _HOLE = msgspec.Raw(b"\x00")
 
 
 def encode(example: Example) -> list[bytes]:
-    """Write one line with its line end, as pieces to be put together.
+    """Write one line with its line end, as pieces to be put together; a preference pair in its own shape.
+
+    The pair: https://platform.openai.com/docs/guides/direct-preference-optimization.
 
     Raises RecordError (text.surrogate) for text that is no Unicode.
     """
+    messages = [_message(message) for message in example.messages]
+    line: dict[str, Any] = {"messages": messages}
+    if example.rejected is not None:
+        line = {
+            "input": {"messages": messages[:-1]},
+            "preferred_output": messages[-1:],
+            "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
+        }
     try:
-        text = _JSON.encode_lines([{"messages": [_message(message) for message in example.messages]}])
+        text = _JSON.encode_lines([line])
     except UnicodeEncodeError:
         raise RecordError("text.surrogate", "the text holds a lone surrogate and can't be written as UTF-8") from None
     inlined = [picture for picture in example.pictures() if picture.data is not None]
@@ -80,13 +90,32 @@ def decode(line: bytes) -> tuple[Example, list[Problem]]:
         return example, [Problem(code, f"not JSON: {str(error)[:200]}")]
     if not isinstance(content, dict):
         return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
-    messages = content.get("messages")
-    if not isinstance(messages, list):
-        found = _kind(messages) if "messages" in content else f"not there (keys: {', '.join(list(content)[:8])})"
-        return example, [Problem("example.schema", f"messages must be a list; it is {found}", "messages")]
-    for number, item in enumerate(messages):
-        example.messages.append(_read_message(item, f"messages[{number}]", problems))
+    if "input" in content or "preferred_output" in content:
+        return _read_pair(content, example, problems)
+    _read_messages(content, "messages", "messages", example, problems)
     return example, problems
+
+
+def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem]) -> tuple[Example, list[Problem]]:
+    """Read a preference pair as its input followed by the preferred answer; the other one becomes `rejected`."""
+    worse = Example(id="", messages=[])
+    _read_messages(content.get("input"), "messages", "input.messages", example, problems)
+    _read_messages(content, "preferred_output", "preferred_output", example, problems)
+    _read_messages(content, "non_preferred_output", "non_preferred_output", worse, problems)
+    texts = [part for message in worse.messages for part in message.content if isinstance(part, str)]
+    example.rejected = " ".join(texts)
+    return example, problems
+
+
+def _read_messages(content: Any, key: str, where: str, example: Example, problems: list[Problem]) -> None:
+    keys = list(content) if isinstance(content, dict) else []
+    messages = content[key] if key in keys else None
+    if not isinstance(messages, list):
+        found = _kind(messages) if key in keys else f"not there (keys: {', '.join(keys[:8])})"
+        problems.append(Problem("example.schema", f"{where} must be a list; it is {found}", where))
+        return
+    for number, item in enumerate(messages):
+        example.messages.append(_read_message(item, f"{where}[{number}]", problems))
 
 
 def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
@@ -99,7 +128,7 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
         message.role = role
     else:
         problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
-    message.tool_calls = item.get("tool_calls")
+    message.tool_calls = item.get("tool_calls") or item.get("function_call")
     weight = item.get("weight")
     if weight is not None:
         if role != "assistant" or weight not in (0, 1) or isinstance(weight, bool):
@@ -115,7 +144,9 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
             read = _read_part(part, f"{where}.content[{number}]", problems)
             if read is not None:
                 message.content.append(read)
-    elif not (content is None and (message.tool_calls or item.get("function_call") or item.get("refusal"))):
+    elif content is None and isinstance(item.get("refusal"), str):
+        message.content.append(item["refusal"])
+    elif not (content is None and message.tool_calls):
         text = f"content must be text or a list of parts; it is {_kind(content)}"
         problems.append(Problem("example.schema", text, f"{where}.content"))
     return message

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import TemplateError as JinjaError
 
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.documents import Document
 from labels2chat.errors import RecordError, TemplateError, did_you_mean
-from labels2chat.template.render import VARIABLES, Setting, Template, Text, Words
-from labels2chat.template.sandbox import make_sandbox
+from labels2chat.template.filters import DRAWN, FILTERS
+from labels2chat.template.render import REHEARSAL, VARIABLES, Block, Setting, Template, Text, Words
+from labels2chat.template.sandbox import Sandbox
 from labels2chat.template.schema import File, Turn, Variant, Wording
-from labels2chat.types import Annotation, Image, Sample
+from labels2chat.types import Annotation, Image, Keypoint, Question, Sample
 
-_MARK = "".join(chr(0xE000 + byte) for byte in secrets.token_bytes(16))
-"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Characters for
-private use, which no filter changes."""
+_MARK = f"\ue000{secrets.randbits(128)}\ue001"
+"""What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Digits alone, so
+that a filter such as upper leaves it as it is."""
 
-_SAME_FOR_ALL = {"params", "classes", "coords_note"}
+_SAME_FOR_ALL = {"params", "classes", "coords_note", "answer_format"}
 """Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
 
 
@@ -67,97 +70,248 @@ def parse_template(text: str, label: str) -> Template:
         hint = did_you_mean(file.coordinates, CONVENTIONS)
         raise document.fail("$.coordinates", f"no coordinate convention {file.coordinates!r}{hint}")
     compiler = _Compiler(document, file)
+    scripts, rejected = compiler.scripts()
+    if "count" in compiler.names:
+        file.select.exhaustive = True  # what is not fully labelled can't be counted
     template = Template(
         file=file,
-        turns=compiler.turns(),
+        scripts=scripts,
+        rejected=rejected,
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         mark=_MARK,
+        names=frozenset(compiler.names),
         document=document,
     )
-    _rehearse(template)
+    _rehearse(template, compiler.words_named)
     return template
+
+
+@cache
+def sandbox() -> Sandbox:
+    """Return the environment that all templates are compiled in."""
+    return Sandbox(FILTERS)
 
 
 class _Compiler:
     """Compiles each wording of one file, and knows where it stands."""
 
     def __init__(self, document: Document, file: File) -> None:
-        self.document, self.file, self.sandbox = document, file, make_sandbox()
+        self.document, self.file, self.sandbox = document, file, sandbox()
+        self.names: set[str] = set()
+        self.words_named: set[str] = set()
 
-    def turns(self) -> list[tuple[str, Words]]:
-        """Bring the short form and the long form to one list of (role, wordings)."""
+    def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
+        """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
         file = self.file
         short = {role: getattr(file, role) for role in ("system", "user", "assistant")}
+        worse = self.words(file.rejected, "$.rejected") if file.rejected is not None else None
         if file.messages is not None:
-            clash = next((role for role, wording in short.items() if wording is not None), None)
-            if clash:
-                raise self.document.fail(f"$.{clash}", f"give either messages or {clash}, not both")
-            turns = [(f"$.messages[{i}].content", turn) for i, turn in enumerate(file.messages)]
-        else:
-            turns = [(f"$.{role}", Turn(role, w)) for role, w in short.items() if w is not None]  # type: ignore[arg-type]
-        roles = [turn.role for _, turn in turns]
+            self._clash("messages", [role for role, wording in short.items() if wording is not None])
+            blocks = [self.block(turn, f"$.messages[{i}]") for i, turn in enumerate(file.messages)]
+            self._roles(blocks, "$.messages")
+            return [blocks], [worse]
+        if file.variants is None:
+            blocks = self._short(short, "$")
+            return [blocks], [worse]
+        self._clash("variants", [role for role in ("user", "assistant") if short[role] is not None])
+        scripts, rejected = [], []
+        for i, variant in enumerate(file.variants):
+            wordings = {"system": short["system"], **variant}
+            scripts.append(self._short(wordings, f"$.variants[{i}]"))
+            own = variant.get("rejected")
+            rejected.append(self.words(own, f"$.variants[{i}].rejected") if own is not None else worse)
+        if not scripts:
+            raise self.document.fail("$.variants", "an empty list: give at least one variant")
+        return scripts, rejected
+
+    def _short(self, wordings: dict[Any, Any], path: str) -> list[Block]:
+        blocks = []
+        for role in ("system", "user", "assistant"):
+            if wordings.get(role) is not None:
+                place = f"$.{role}" if role == "system" and path != "$" else f"{path}.{role}"
+                blocks.append(Block(role, self.words(wordings[role], place)))
+        self._roles(blocks, path)
+        return blocks
+
+    def _roles(self, blocks: list[Block], path: str) -> None:
+        roles, stack = set(), list(blocks)
+        while stack:
+            block = stack.pop()
+            roles.add(block.role)
+            stack += block.do
         for role in ("user", "assistant"):
             if role not in roles:
-                raise self.document.fail("$", f"the template has no {role} message")
-        return [(turn.role, self.words(turn.content, path)) for path, turn in turns]
+                raise self.document.fail(path, f"the template has no {role} message")
 
-    def words(self, wording: Wording, path: str) -> Words:
+    def _clash(self, form: str, others: list[str]) -> None:
+        if others:
+            raise self.document.fail(f"$.{others[0]}", f"give either {form} or {others[0]}, not both")
+
+    def block(self, turn: Turn, path: str, inside: bool = False) -> Block:
+        """Compile one message or loop of the long form."""
+        if turn.loop is not None:
+            if turn.do is None or turn.role is not None or turn.content is not None:
+                raise self.document.fail(path, "a block is {for: expression, do: [messages]}")
+            loop = self.text(Variant(json=turn.loop), f"{path}.for", inside)
+            return Block(loop=loop, do=[self.block(inner, f"{path}.do[{i}]", True) for i, inner in enumerate(turn.do)])
+        if turn.role is None or turn.content is None:
+            raise self.document.fail(path, "a message has a role and content")
+        if turn.weight is not None and turn.role != "assistant":
+            raise self.document.fail(f"{path}.weight", "a weight goes with an assistant message")
+        return Block(turn.role, self.words(turn.content, f"{path}.content", inside), turn.weight, turn.name)
+
+    def words(self, wording: Wording, path: str, inside: bool = False) -> Words:
+        """Compile the paraphrases of one message."""
         items = wording if isinstance(wording, list) else [wording]
         if not items:
             raise self.document.fail(path, "an empty list: give at least one wording")
         texts = []
         for i, item in enumerate(items):
             place = f"{path}[{i}]" if isinstance(wording, list) else path
-            texts.append(self.text(item, place))
+            variant = Variant(text=item) if isinstance(item, str) else item
+            if (variant.text is None) == (variant.json is None):
+                raise self.document.fail(place, "give either text or json")
+            if not variant.weight > 0:
+                raise self.document.fail(f"{place}.weight", "a weight is above 0")
+            if isinstance(item, Variant):
+                place += ".json" if variant.json is not None else ".text"
+            texts.append(self.text(variant, place, inside))
         return Words(path, texts)
 
-    def text(self, item: str | Variant, path: str) -> Text:
-        variant = Variant(text=item) if isinstance(item, str) else item
-        if (variant.text is None) == (variant.json is None):
-            raise self.document.fail(path, "give either text or json")
-        if not variant.weight > 0:
-            raise self.document.fail(f"{path}.weight", "a weight is above 0")
-        if isinstance(item, Variant):
-            path += ".json" if variant.json is not None else ".text"
-        source = variant.json if variant.json is not None else variant.text or ""
+    def text(self, variant: Variant, path: str, inside: bool) -> Text:
+        """Compile one wording."""
         try:
-            tree = self.sandbox.parse("{{ (" + source + ") }}" if variant.json is not None else source)
-            for name in sorted(meta.find_undeclared_variables(tree)):
-                if name not in VARIABLES[self.file.mode] and name != "range":
-                    hint = did_you_mean(name, VARIABLES[self.file.mode])
-                    raise self.document.fail(path, f"undefined variable {name!r}{hint}")
             if variant.json is not None:
-                expression = self.sandbox.compile_expression(source, undefined_to_none=False)
-                return Text(path, variant.weight, expression=expression)
-            compiled = self.sandbox.from_string(source.replace("<image>", _MARK))
-            drawn = any(call.name in ("shuffle", "choice") for call in tree.find_all(nodes.Filter))
+                expression, tree = self.sandbox.expression(variant.json)
+                self._known(tree, path, inside)
+                return Text(path, variant.weight, expression=expression, schema=variant.schema)
+            source = variant.text or ""
+            compiled, tree = self.sandbox.text(source.replace("<image>", _MARK))
+            self._known(tree, path, inside)
+            drawn = any(call.name in DRAWN for call in tree.find_all(nodes.Filter))
             constant = not drawn and meta.find_undeclared_variables(tree) <= _SAME_FOR_ALL
             return Text(path, variant.weight, constant, template=compiled)
         except TemplateSyntaxError as error:
-            raise self.document.fail(path, f"{error.message} (line {error.lineno} of the text)") from None
+            raise self.document.fail(path, self._explain(error)) from None
         except JinjaError as error:
             raise self.document.fail(path, str(error)) from None
+        except RecursionError:
+            raise self.document.fail(path, "nested too deeply") from None
+
+    def _known(self, tree: nodes.Template, path: str, inside: bool) -> None:
+        known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
+        names = meta.find_undeclared_variables(tree)
+        self.names |= names
+        constants = (node.value for node in tree.find_all(nodes.Const))
+        self.words_named |= {value for value in constants if isinstance(value, str)}
+        for name in sorted(names):
+            if name not in known:
+                raise self.document.fail(path, f"undefined variable {name!r}{did_you_mean(name, known)}")
+
+    def _explain(self, error: TemplateSyntaxError) -> str:
+        message = error.message or "not a Jinja text"
+        if message.startswith("No filter named"):
+            known = [filter for filter in self.sandbox.filters if not filter.startswith("_")]
+            hint = did_you_mean(message.split("'")[1], known)
+            message = message.rstrip(".") + (hint if "did you mean" in hint else "")
+        return f"{message} (line {error.lineno} of the text)" if error.lineno > 1 else message
 
 
-def _rehearse(template: Template) -> None:
-    """Render made-up samples, with labels and without, so that a misspelt field fails now and not at image 40,000."""
+def _rehearse(template: Template, words: set[str]) -> None:
+    """Render made-up samples, with labels and without, so that a misspelt field fails now and not at image 40,000.
+
+    Attributes and metadata are the source's own: whatever a text takes from them is there and bears any comparison.
+    `words` are the texts that the template names: each is tried as a class.
+    """
+    images = [Image(name="rehearsal.jpg", width=640, height=480)] * (2 if template.file.mode == "group" else 1)
+    outline = [[10.0, 20.0, 110.0, 20.0, 110.0, 100.0]]
+    wild = _Anything(color="red")
+    classes = list(dict.fromkeys(("cat", "dog", *sorted(words)[:_CLASSES])))
+    objects = [
+        Annotation(name, (10.0 + i, 20.0, 100.0, 80.0), i, False, 8000.0, outline, [Keypoint("nose", 20.0, 30.0)])
+        for i, name in enumerate(classes)
+    ]
+    for annotation in objects:
+        annotation.attributes = wild
     full = Sample(
-        id="rehearsal",
-        images=[Image(name="rehearsal.jpg", width=640, height=480)],
-        annotations=[
-            Annotation("cat", (10.0, 20.0, 100.0, 80.0), 1, area=8000.0),
-            Annotation("dog", (200.0, 100.0, 300.0, 200.0), 2, area=60000.0),
-        ],
+        id=REHEARSAL,
+        images=images,
+        annotations=objects,
         labels=["cat"],
         captions=["A cat and a dog."],
+        questions=[Question("What is it?", ["a cat", "cat"], ["a cat", "a dog"])],
+        metadata=wild,
     )
-    bare = Sample(id="rehearsal", images=full.images, annotations=[])
-    setting: dict[str, Any] = {"classes": ["cat", "dog", "horse"], "convention": CONVENTIONS["pixel"]}
+    bare = Sample(id=REHEARSAL, images=images, annotations=[], metadata=wild)
     for sample in (full, bare):
-        for text_choice in range(template.width):
+        for wording in range(template.width):
+            setting = Setting([*classes, "horse"], CONVENTIONS["pixel"], template.params({}), preference=True)
             try:
-                template.render(sample, Setting(**setting, params=template.params({})), wording=text_choice)
+                template.render(sample, setting, negatives=1, wording=wording)
             except RecordError as error:
                 if error.code != "sample.no_labels":
-                    raise TemplateError(str(error)) from None
+                    raise template.document.fail("$", str(error)) from None
+
+
+_CLASSES = 20
+"""So many of the texts that a template names are tried as classes."""
+
+
+class _Anything(dict[str, Any]):
+    """Has every key: stands for what only the source can know."""
+
+    def __missing__(self, key: str) -> _Wild:
+        return _Wild("1")
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, _Wild("1"))
+
+
+class _Wild(str):
+    """A value of any type: text, and a number where one is needed."""
+
+    def __lt__(self, other: object) -> bool:
+        return True
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __ge__(self, other: object) -> bool:
+        return True
+
+    def __add__(self, other: Any) -> Any:
+        return str(self) + other if isinstance(other, str) else 1 + other
+
+    def __radd__(self, other: Any) -> Any:
+        return other + 1
+
+    def __sub__(self, other: Any) -> Any:
+        return 1 - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - 1
+
+    def __mul__(self, other: Any) -> Any:
+        return 1 * other
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return 1 / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / 1
+
+
+def schema_json() -> bytes:
+    """Return the JSON Schema of a template file, for editors."""
+    schema = msgspec.json.schema(File)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return msgspec.json.format(msgspec.json.encode(schema)) + b"\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import jinja2
@@ -15,20 +16,43 @@ from msgspec.structs import replace
 
 from labels2chat.coordinates import CONVENTIONS, Convention
 from labels2chat.documents import Document
-from labels2chat.errors import Labels2ChatError, RecordError, UsageError, did_you_mean
-from labels2chat.template.sandbox import MAX_TEXT, draw, order
+from labels2chat.errors import Labels2ChatError, RecordError, TemplateError, UsageError, did_you_mean
+from labels2chat.template import balance
+from labels2chat.template.draw import draw, heaviest, order, pick
+from labels2chat.template.filters import to_json
+from labels2chat.template.sandbox import MAX_STEPS, MAX_TEXT
 from labels2chat.template.schema import File
 from labels2chat.types import Annotation, Example, Message, Part, Picture, Sample, Source
 
-_ALWAYS = {"image", "sample", "params", "coords_note", "classes", "labels", "class", "counts", "captions"}
+_ALWAYS = {
+    "image",
+    "images",
+    "sample",
+    "params",
+    "coords_note",
+    "answer_format",
+    "classes",
+    "labels",
+    "class",
+    "counts",
+}
+_ALWAYS |= {"captions", "qa", "absent", "metadata", "image_classes", "not_exhaustive"}
 VARIABLES = {
     "image": _ALWAYS,
+    "group": _ALWAYS,
+    "label": _ALWAYS | {"label"},
     "class": _ALWAYS | {"count", "present"},
     "caption": _ALWAYS | {"caption"},
+    "qa": _ALWAYS | {"question", "answer", "answers", "choices"},
 }
-"""What a text may name, by the template's mode."""
+"""What a text may name, by the template's mode; inside a `for` block also item and loop."""
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+_FAILURES: tuple[type[Exception], ...] = (
+    *(JinjaError, Labels2ChatError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
+    *(RecursionError, MemoryError, AssertionError),
+)
 
 
 class Text(Struct):
@@ -39,7 +63,8 @@ class Text(Struct):
     constant: bool = False
     """Says the same for every sample of a run, so it is rendered once."""
     template: jinja2.Template | None = None
-    expression: Callable[..., Any] | None = None
+    expression: Callable[[dict[str, Any]], Any] | None = None
+    schema: dict[str, Any] | None = None
 
 
 class Words(Struct):
@@ -47,6 +72,17 @@ class Words(Struct):
 
     path: str
     texts: list[Text]
+
+
+class Block(Struct):
+    """A compiled message, or a loop over some."""
+
+    role: str = ""
+    words: Words | None = None
+    weight: int | None = None
+    name: str | None = None
+    loop: Text | None = None
+    do: list[Block] = field(default_factory=list)
 
 
 class Setting(Struct):
@@ -58,6 +94,11 @@ class Setting(Struct):
     params: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     detail: str | None = None
+    exhaustive: bool = True
+    preference: bool = False
+    """Whether the rejected answer is wanted too."""
+    statistics: balance.Statistics | None = None
+    """Counts over the dataset, for negatives that are not drawn at random."""
     rendered: dict[str, str] = field(default_factory=dict)
     """The texts that say the same for every sample, by their path in the template."""
 
@@ -66,11 +107,16 @@ class Template(Struct):
     """A checked, compiled template."""
 
     file: File
-    turns: list[tuple[str, Words]]
+    scripts: list[list[Block]]
+    """The messages; more than one list where `variants` keeps question and answer together."""
+    rejected: list[Words | None]
+    """The worse answer of each script."""
     text: str
     """The file's own text."""
     sha256: str
     mark: str
+    names: frozenset[str]
+    """The variables that its texts use."""
     document: Document
 
     @property
@@ -81,7 +127,26 @@ class Template(Struct):
     @property
     def width(self) -> int:
         """The largest number of paraphrases that a message has."""
-        return max(len(words.texts) for _, words in self.turns)
+        return max(len(self.scripts), *(len(words.texts) for words in self.wordings()))
+
+    def wordings(self) -> Iterator[Words]:
+        """Yield the wordings of all messages."""
+        stack = [block for script in self.scripts for block in script]
+        while stack:
+            block = stack.pop(0)
+            if block.words is not None:
+                yield block.words
+            stack += block.do
+        yield from (words for words in self.rejected if words is not None)
+
+    def loops(self) -> Iterator[Text]:
+        """Yield the expressions of all `for` blocks."""
+        stack = [block for script in self.scripts for block in script]
+        while stack:
+            block = stack.pop(0)
+            if block.loop is not None:
+                yield block.loop
+            stack += block.do
 
     def params(self, given: dict[str, Any]) -> dict[str, Any]:
         """Fill in the defaults, and read text as the default's type. Raises UsageError."""
@@ -103,190 +168,292 @@ class Template(Struct):
         params: dict[str, Any] | None = None,
         seed: int = 0,
         detail: str | None = None,
+        preference: bool = False,
     ) -> Setting:
         """Join the template to a source. Raises TemplateError when the source lacks labels that it requires."""
         missing = [kind for kind in self.file.requires if kind not in source.kinds]
         if missing:
             has = ", ".join(sorted(source.kinds)) or "no labels"
-            raise self.document.fail(
-                "$.requires", f"template {self.name} needs {', '.join(missing)}; {source.uri} has {has}"
-            )
-        unknown = [name for name in self.file.class_names if name not in source.categories]
-        if unknown:
-            hint = did_you_mean(unknown[0], source.categories)
-            raise self.document.fail(f"$.class_names.{unknown[0]}", f"the source has no class {unknown[0]!r}{hint}")
-        names = (self._rename(name) for name in source.categories)
+            message = f"template {self.name} needs {', '.join(missing)}; {source.uri} has {has}"
+            raise self.document.fail("$.requires", message)
+        negatives = self.file.sample.negatives
+        for path, names in (
+            ("$.class_names", list(self.file.class_names)),
+            ("$.sample.negatives.classes", negatives.classes if negatives else []),
+        ):
+            unknown = next((name for name in names if name not in source.categories), None)
+            if unknown is not None:
+                hint = did_you_mean(unknown, source.categories)
+                raise self.document.fail(f"{path}.{unknown}", f"the source has no class {unknown!r}{hint}")
+        if preference and not any(self.rejected):
+            raise self.document.fail("$", f"template {self.name} has no rejected answer, which preference data need")
         # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
-        classes = list(dict.fromkeys(name for name in names if name is not None and not _SURROGATE.search(name)))
-        return Setting(classes, CONVENTIONS[coordinates], self.params(params or {}), seed, detail)
+        names = [name for name in self._renamed(source.categories) if not _SURROGATE.search(name)]
+        classes = list(dict.fromkeys(names))
+        way = CONVENTIONS[coordinates]
+        values = self.params(params or {})
+        return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
 
-    def render(self, sample: Sample, setting: Setting, wording: int | None = None) -> list[Example]:
+    def render(
+        self,
+        sample: Sample,
+        setting: Setting,
+        negatives: int | None = None,
+        wording: int | None = None,
+        notes: list[str] | None = None,
+    ) -> list[Example]:
         """Make the examples of a sample whose labels are in the delivered frame.
 
-        An empty list means that the template passes this sample over. `wording` names a paraphrase instead of
-        drawing one. Raises RecordError (template.failed) where a text can't be rendered for this sample.
+        No examples means that the template passes this sample over. `negatives` is the number that was dealt to the
+        sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one,
+        and what is to be counted is added to `notes`.
+        Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
+        text can't be rendered for it.
         """
-        base = self._context(sample, setting)
+        notes = [] if notes is None else notes
         examples = []
-        for key, context in self._cases(sample, base, setting):
-            context["_draw"] = (setting.seed, self.name, sample.id, key)
-            messages = [
-                Message(
-                    role=role,
-                    content=self._content(self._pick(words, context, wording), context, sample, setting),
-                )
-                for role, words in self.turns
-            ]
+        for key, context in self._cases(sample, setting, negatives):
+            seed = context["_draw"] = (setting.seed, self.name, sample.id, key)
+            context["_notes"], context["_budget"] = notes, [MAX_STEPS]
+            number = 0
+            if len(self.scripts) > 1:
+                number = int(draw(*seed, "variant") * len(self.scripts)) if wording is None else wording
+                number %= len(self.scripts)
+            say = partial(self._content, sample=sample, setting=setting, wording=wording)
+            messages = list(self._messages(self.scripts[number], context, say))
+            if not any(message.role == "user" for message in messages):
+                continue
             self._place_images(messages, sample, setting)
-            examples.append(
-                Example(id=f"{sample.id}#{key}" if key else sample.id, messages=messages, sample_id=sample.id)
-            )
+            example = Example(sample.id + f"#{key}" * bool(key), messages, sample.id)
+            worse = self.rejected[number]
+            if setting.preference and worse is not None:
+                example.rejected = " ".join(
+                    part for part in say(worse, {**context, "_notes": []}) if isinstance(part, str)
+                )
+            examples.append(example)
         return examples
 
-    def most_examples(self, sample: Sample) -> int:
-        """Return how many examples the sample may make, for planning: never less than it will make."""
-        most = self.file.sample.max_per_image
-        if self.file.mode == "caption":
+    def most_examples(self, sample: Sample, negatives: int | None = None) -> int:
+        """Return how many examples the sample may make, for planning: never less than it will make.
+
+        `negatives` is the number that was dealt to it.
+        """
+        mode, most = self.file.mode, self.file.sample.max_per_image
+        if mode == "caption":
             count = len(sample.captions)
-        elif self.file.mode == "class":
-            negatives = self.file.sample.negatives
-            present = len({annotation.category for annotation in sample.annotations or ()})
-            count = present + (int(negatives.ratio * max(1, present)) + 1 if negatives else 0)
+        elif mode == "qa":
+            count = len(sample.questions)
+        elif mode == "label":
+            count = len(sample.annotations or ())
+        elif mode == "class":
+            asked = self.file.sample.negatives
+            count = len({a.category for a in sample.annotations or ()} | set(sample.labels))
+            if negatives is not None:
+                count += negatives
+            elif asked:
+                count += int(asked.ratio * max(1, count)) + 1
         else:
-            count = 1
+            turns = self.file.sample.max_turns
+            count = 1 if not turns else max(1, -(-len(sample.questions) // turns))
         return count if most is None else min(count, most)
 
+    def fits(self, sample: Sample) -> bool:
+        """Whether the sample has one of each kind of label that the template requires."""
+        has = [self._has(kind, sample) for kind in self.file.requires]
+        return None not in has and (self.file.select.empty == "keep" or not has or any(has))
+
     def select(self, sample: Sample) -> tuple[Sample, list[str]]:
-        """Keep the labels that `select` and `class_names` want; return the notes to count."""
+        """Keep the labels that `select` and `class_names` want; return the notes to count.
+
+        A class of which an object was left out can't be counted any more, and is not absent either: it joins the
+        sample's `not_exhaustive`.
+        """
         select, notes = self.file.select, []
         annotations = sample.annotations
         if annotations:
-            kept = []
+            kept, unsure = [], []
             for annotation in annotations:
                 if select.drop_crowd and annotation.iscrowd:
                     notes.append("box.crowd_left_out")
-                elif select.min_area and (annotation.bbox is None or _area(annotation) < select.min_area):
+                elif select.min_area and _area(annotation) < select.min_area:
                     notes.append("box.below_min_area")
+                elif annotation.score is not None and annotation.score < select.min_score:
+                    notes.append("box.below_min_score")
                 else:
                     kept.append(annotation)
-            if self.file.class_names:
-                kept = [replace(a, category=name) for a in kept if (name := self._rename(a.category)) is not None]
+                    continue
+                unsure.append(annotation.category)
             if select.order != "source":
                 kept.sort(key=_ORDERS[select.order])
             if select.max_labels is not None and len(kept) > select.max_labels:
                 notes += ["box.above_max_labels"] * (len(kept) - select.max_labels)
+                unsure += [annotation.category for annotation in kept[select.max_labels :]]
                 kept = kept[: select.max_labels]
-            sample = replace(sample, annotations=kept)
-        if self.file.class_names and sample.labels:
-            labels = [name for label in sample.labels if (name := self._rename(label)) is not None]
-            sample = replace(sample, labels=labels)
+            sample = replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
+        if self.file.class_names:
+            sample = replace(
+                sample,
+                annotations=None
+                if sample.annotations is None
+                else [
+                    replace(a, category=new)
+                    for a in sample.annotations
+                    if (new := self._rename(a.category)) is not None
+                ],
+                labels=self._renamed(sample.labels),
+                absent=self._renamed(sample.absent),
+                not_exhaustive=self._renamed(sample.not_exhaustive),
+            )
         return sample, notes
 
     def _rename(self, name: str) -> str | None:
         return self.file.class_names.get(name, name)
 
+    def _renamed(self, names: list[str]) -> list[str]:
+        return [new for name in names if (new := self._rename(name)) is not None]
+
     def _context(self, sample: Sample, setting: Setting) -> dict[str, Any]:
-        image = sample.images[0]
-        width, height = image.width or 0, image.height or 0
-        labels = [
-            {"class": a.category, "label": a.category, "bbox": a.bbox, "area": a.area, "id": a.id}
-            for a in sample.annotations or ()
-        ]
+        images = [{"width": i.width or 0, "height": i.height or 0, "name": i.name} for i in sample.images]
+        labels = [_label(a) for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
+        image = images[0] if images else {"width": 0, "height": 0, "name": ""}
         return {
-            "image": {"width": width, "height": height, "name": image.name},
+            "image": image,
+            "images": images,
             "sample": {"id": sample.id, "split": sample.split},
             "params": setting.params,
-            "coords_note": setting.convention.say(width, height),
+            "answer_format": self.file.answer_format,
+            "coords_note": setting.convention.say(image["width"], image["height"]),  # type: ignore[arg-type]
             "classes": setting.classes,
             "labels": labels,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
             "counts": Counter(label["class"] for label in labels),
+            "image_classes": sample.labels,
             "captions": sample.captions,
+            "qa": [_question(q) for q in sample.questions],
+            "absent": sample.absent,
+            "not_exhaustive": sample.not_exhaustive,
+            "metadata": sample.metadata,
             "_convention": setting.convention,
         }
 
-    def _cases(self, sample: Sample, base: dict[str, Any], setting: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield (key, context) for each example that the mode makes of the sample."""
-        if self.file.select.empty == "skip" and not any(self._has(kind, sample) for kind in self.file.requires):
+    def _cases(self, sample: Sample, setting: Setting, negatives: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (key, variables) for each example that the mode makes of the sample."""
+        has = {kind: self._has(kind, sample) for kind in self.file.requires}
+        if self.file.select.empty == "skip" and has and not any(has.values()):
             return
-        given = {
-            "class": len(sample.labels) == 1,
-            "boxes": sample.annotations is not None,  # [] is an answer: somebody looked and found none
-            "captions": bool(sample.captions) or self.file.mode == "caption",
-        }
-        lacking = [kind for kind in self.file.requires if not given[kind]]
+        lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
+        if self.file.select.exhaustive and self.file.mode != "class" and sample.not_exhaustive:
+            return
+        if self.file.mode == "group" and len(sample.images) < 2:
+            lacking.append("several images")
         if lacking:
             raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
+        base = self._context(sample, setting)
+        seed, most = (setting.seed, self.name, sample.id), self.file.sample.max_per_image
         if self.file.mode == "class":
-            for name in self._asked_classes(sample, base, setting):
+            for name in self._asked_classes(sample, setting, negatives):
                 count = base["counts"].get(name, 0)
-                yield name, {**base, "class": name, "count": count, "present": count > 0}
+                present = count > 0 or name in sample.labels
+                yield name, {**base, "class": name, "count": count, "present": present}
+        elif self.file.mode == "label":
+            for number in sorted(order(range(len(base["labels"])), *seed, "labels")[:most]):
+                label = base["labels"][number]
+                yield str(number), {**base, "label": label, "class": label["class"]}
         elif self.file.mode == "caption":
-            numbers = order(range(len(sample.captions)), setting.seed, self.name, sample.id, "captions")
-            limit = self.file.sample.max_per_image
-            for number in sorted(numbers[:limit]):
+            for number in sorted(order(range(len(sample.captions)), *seed, "captions")[:most]):
                 yield str(number), {**base, "caption": sample.captions[number]}
+        elif self.file.mode == "qa":
+            for number in sorted(order(range(len(base["qa"])), *seed, "qa")[:most]):
+                yield str(number), {**base, **base["qa"][number]}
         else:
-            yield "", base
+            turns = self.file.sample.max_turns
+            if turns and len(base["qa"]) > turns:
+                for start in range(0, len(base["qa"]), turns):
+                    yield str(start // turns), {**base, "qa": base["qa"][start : start + turns]}
+            else:
+                yield "", base
 
-    def _has(self, kind: str, sample: Sample) -> bool:
+    def _has(self, kind: str, sample: Sample) -> bool | None:
+        """Whether the sample has labels of a kind; None where it can't serve the template at all.
+
+        [] objects are an answer: somebody looked and found none. No caption, question or class is none.
+        """
         if kind == "class":
-            return len(sample.labels) == 1
-        return bool({"boxes": sample.annotations, "captions": sample.captions}[kind])
+            single = self.file.mode == "image" and "class" in self.names and "image_classes" not in self.names
+            return (len(sample.labels) == 1 if single else bool(sample.labels)) or None
+        if kind in ("captions", "qa"):
+            given = bool(sample.captions if kind == "captions" else sample.questions)
+            return given or (False if self.file.mode in ("caption", "qa") else None)
+        annotations = sample.annotations
+        if annotations is None:
+            return None
+        if kind == "masks":
+            return any(a.segmentation is not None for a in annotations)
+        if kind == "keypoints":
+            return any(a.keypoints for a in annotations)
+        if kind == "attributes":
+            return any(a.attributes for a in annotations)
+        return bool(annotations)
 
-    def _asked_classes(self, sample: Sample, base: dict[str, Any], setting: Setting) -> list[str]:
-        seed = (setting.seed, self.name, sample.id)
-        present = order(base["counts"], *seed, "present")
-        sampling, absent = self.file.sample, []
-        if sampling.negatives:
-            wanted = sampling.negatives.ratio * max(1, len(present))
-            number = int(wanted) + (draw(*seed, "negatives") % 1_000_000 < wanted % 1 * 1_000_000)
-            others = [name for name in setting.classes if name not in base["counts"]]
-            absent = order(others, *seed, "absent")[:number]
-        if sampling.max_per_image is not None:
-            absent = absent[: sampling.max_per_image]
-            present = present[: sampling.max_per_image - len(absent)]
-        return order(present + absent, *seed, "classes")
+    def _asked_classes(self, sample: Sample, setting: Setting, negatives: int | None) -> list[str]:
+        file, seed = self.file, (setting.seed, self.name, sample.id)
+        shown = balance.present(sample, file)
+        asked = order(shown, *seed, "present")[: balance.positives_of(sample, file)]
+        if negatives is None and file.sample.negatives:  # nobody dealt: this image alone keeps the ratio
+            wanted = file.sample.negatives.ratio * max(1, len(asked))
+            negatives = int(wanted) + (draw(*seed, "negatives") < wanted % 1)
+            if file.sample.max_per_image is not None:
+                negatives = min(negatives, file.sample.max_per_image - len(asked))
+        if file.sample.negatives and negatives:
+            names = balance.askable(sample, setting.classes, setting.exhaustive, file)
+            weights = balance.weights(shown, names, setting.statistics, file.sample.negatives.strategy)
+            asked += heaviest(weights, negatives, *seed, "absent")
+        return order(asked, *seed, "classes")
 
-    def _pick(self, words: Words, context: dict[str, Any], wording: int | None) -> Text:
-        texts = words.texts
-        if len(texts) == 1:
-            return texts[0]
-        if wording is not None:
-            return texts[wording % len(texts)]
-        point = draw(*context["_draw"], words.path) / 2**256 * sum(text.weight for text in texts)
-        for text in texts:
-            point -= text.weight
-            if point < 0:
-                return text
-        return texts[-1]
+    def _messages(
+        self, blocks: list[Block], context: dict[str, Any], say: Callable[..., list[Part]]
+    ) -> Iterator[Message]:
+        for block in blocks:
+            if block.words is not None:
+                content = say(block.words, context)
+                if content:
+                    yield Message(block.role, content, block.weight, block.name)
+            elif block.loop is not None:
+                items = self._value(block.loop, context)
+                size = len(items)
+                for i, item in enumerate(items):
+                    loop = {"index": i + 1, "index0": i, "first": i == 0, "last": i == size - 1, "length": size}
+                    inner = {**context, "item": item, "loop": loop, "_draw": (*context["_draw"], i)}
+                    yield from self._messages(block.do, inner, say)
 
-    def _content(self, text: Text, context: dict[str, Any], sample: Sample, setting: Setting) -> list[Part]:
+    def _value(self, text: Text, context: dict[str, Any]) -> Any:
         try:
-            if text.expression is not None:
-                return [_json(text.expression(context))]
-            rendered = setting.rendered.get(text.path) if text.constant else None
-            if rendered is None:
-                rendered = _render(text.template, context)
-                if text.constant and "{" not in setting.convention.note:
-                    setting.rendered[text.path] = rendered
-        except (
-            JinjaError,
-            Labels2ChatError,
-            TypeError,
-            ValueError,
-            LookupError,
-            AttributeError,
-            ArithmeticError,
-            RuntimeError,  # a macro that calls itself
-            MemoryError,
-        ) as error:
-            if isinstance(error, UnicodeEncodeError):
-                raise RecordError("text.surrogate", "the text holds a lone surrogate") from None
-            message = f"{self.document.place(text.path)}: {str(error) or type(error).__name__}"
-            raise RecordError("template.failed", message) from None
+            value = text.expression(context) if text.expression else None
+            return value if isinstance(value, list | tuple) else list(value)  # type: ignore[arg-type]
+        except _FAILURES as error:
+            raise self._failed(text, error, context) from None
+
+    def _content(
+        self, words: Words, context: dict[str, Any], sample: Sample, setting: Setting, wording: int | None
+    ) -> list[Part]:
+        texts = words.texts
+        text = texts[0]
+        if len(texts) > 1:
+            if wording is None:
+                text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
+            else:
+                text = texts[wording % len(texts)]
+        rendered = setting.rendered.get(text.path) if text.constant else None
+        if rendered is None:
+            try:
+                rendered = to_json(text.expression(context)) if text.expression else _render(text.template, context)
+            except _FAILURES as error:
+                raise self._failed(text, error, context) from None
+            if text.constant and "{" not in setting.convention.note:
+                setting.rendered[text.path] = rendered
         if self.mark not in rendered:
-            return [rendered.strip()]
+            rendered = rendered.strip()
+            return [rendered] if rendered or text.expression else []
         parts: list[Part] = []
         for number, piece in enumerate(rendered.split(self.mark)):
             if number:
@@ -295,8 +462,20 @@ class Template(Struct):
                 parts.append(piece.strip())
         return parts
 
+    def _failed(self, text: Text, error: BaseException, context: dict[str, Any]) -> Exception:
+        message = f"{self.document.place(text.path)}: {str(error) or type(error).__name__}"
+        if context["sample"]["id"] == REHEARSAL:
+            return TemplateError(message)
+        if isinstance(error, RecordError) and error.code != "template.failed":
+            return error
+        if isinstance(error, UnicodeEncodeError):
+            return RecordError("text.surrogate", "the text holds a lone surrogate")
+        return RecordError("template.failed", message)
+
     def _place_images(self, messages: list[Message], sample: Sample, setting: Setting) -> None:
         """Put each image where <image> stands, or all of them before the first user text."""
+        if self.file.images == "none":
+            return
         pictures = [
             Picture(i, image.name, image.width or 0, image.height or 0, detail=setting.detail)
             for i, image in enumerate(sample.images)
@@ -306,13 +485,16 @@ class Template(Struct):
             for i, part in enumerate(message.content):
                 if isinstance(part, Picture):
                     if marked >= len(pictures):
-                        text = f"{self.document.place('$')}: the template has more <image> than there are images"
-                        raise RecordError("template.failed", text)
+                        raise RecordError("template.failed", "the template has more <image> than there are images")
                     message.content[i] = pictures[marked]
                     marked += 1
         if not marked:
             first = next(message for message in messages if message.role == "user")
             first.content[:0] = pictures
+
+
+REHEARSAL = "\0rehearsal"
+"""The id of the made-up samples that a template is tried on when it is loaded."""
 
 
 def _render(template: jinja2.Template | None, context: dict[str, Any]) -> str:
@@ -326,10 +508,33 @@ def _render(template: jinja2.Template | None, context: dict[str, Any]) -> str:
     return "".join(pieces)
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, jinja2.Undefined):
-        value._fail_with_undefined_error()
-    return msgspec.json.encode(value).decode()
+def _label(a: Annotation) -> dict[str, Any]:
+    """Return what a text may know of a label; left, top, right, bottom and the centre x, y are in pixels."""
+    x, y, w, h = a.bbox or (0.0, 0.0, 0.0, 0.0)
+    return {
+        "class": a.category,
+        "label": a.category,
+        "bbox": a.bbox,
+        "area": w * h,
+        "left": x,
+        "top": y,
+        "right": x + w,
+        "bottom": y + h,
+        "x": x + w / 2,
+        "y": y + h / 2,
+        "id": a.id,
+        "crowd": a.iscrowd,
+        "score": a.score,
+        "attributes": a.attributes,
+        "segmentation": a.segmentation,
+        "keypoints": [{"name": p.name, "x": p.x, "y": p.y, "visible": p.v == 2} for p in a.keypoints],
+        "image": a.image,
+    }
+
+
+def _question(q: Any) -> dict[str, Any]:
+    answer = q.answers[0] if q.answers else ""
+    return {"question": q.question, "answer": answer, "answers": q.answers, "choices": q.choices}
 
 
 def _area(annotation: Annotation) -> float:
@@ -342,4 +547,5 @@ _ORDERS: dict[str, Callable[[Annotation], Any]] = {
     "left_right": lambda a: a.bbox[0] if a.bbox else 0.0,
     "top_down": lambda a: a.bbox[1] if a.bbox else 0.0,
     "class": lambda a: a.category,
+    "score_desc": lambda a: -(a.score or 0.0),
 }

@@ -1,163 +1,159 @@
 """The Jinja2 in which template texts run.
 
 Labels are data: they reach a text as values and are never compiled. The sandbox keeps code out (jinja2 >= 3.1.6
-closes CVE-2024-56201, CVE-2024-56326 and CVE-2025-27516); the limits here keep a text from growing without end,
-which the sandbox alone does not.
+closes CVE-2024-56201, CVE-2024-56326 and CVE-2025-27516). What it doesn't keep out is a text that grows without end:
+so loops and joins work on a budget, and of a value's own methods only the harmless ones can be called.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import msgspec
-from jinja2 import StrictUndefined, pass_context
-from jinja2.exceptions import SecurityError
+from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2.environment import TemplateExpression
+from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-from labels2chat.coordinates import Convention, convention
-from labels2chat.template import words
+from jinja2.visitor import NodeTransformer
 
 MAX_TEXT = 1_000_000
-"""Characters that one message may come to."""
+"""Characters that a value made by a template, or one message, may come to."""
 MAX_REPEAT = 10_000
 """How often a text may be repeated, and how far range() may count."""
+MAX_STEPS = 200_000
+"""Turns of all loops of one text together; a thousand characters joined count as one too."""
+
+_METHODS = {
+    str: frozenset(
+        ("upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split")
+    ),
+    dict: frozenset(("get", "items", "keys", "values")),
+    list: frozenset(("index", "count")),
+}
+_LEFT_OUT = (
+    *("attr", "random", "format", "center", "indent", "xmlattr", "urlize", "pprint", "wordwrap", "filesizeformat"),
+    *("batch", "slice", "forceescape", "striptags"),
+)
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja2 without code, files or endless texts."""
 
-    intercepted_binops = frozenset({"*", "**", "%", "+"})
+    intercepted_binops = frozenset({"+", "*", "**", "%"})
+
+    def __init__(self, filters: dict[str, Callable[..., Any]]) -> None:
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=_said)
+        for name in _LEFT_OUT:
+            self.filters.pop(name, None)
+        self.filters |= {"_steps": _steps, "_joined": _joined, "join": _join, "replace": _replace, **filters}
+        self.globals = {"range": _range}
+
+    def text(self, source: str) -> tuple[Any, nodes.Template]:
+        """Compile a text; returns the template and its syntax tree as written."""
+        tree = self.parse(source)
+        return self.from_string(_Watch().visit(self.parse(source))), tree
+
+    def expression(self, source: str) -> tuple[Callable[[dict[str, Any]], Any], nodes.Template]:
+        """Compile an expression; returns a function of the variables and the syntax tree as written."""
+        parser = Parser(self, source, state="variable")
+        value = parser.parse_expression()
+        if not parser.stream.eos:
+            raise TemplateSyntaxError("more than one expression", parser.stream.current.lineno)
+        tree = nodes.Template([nodes.Assign(nodes.Name("result", "store"), value, lineno=1)], lineno=1)
+        for node in tree.find_all(nodes.Node):
+            node.set_environment(self)
+        template = self.from_string(_Watch().visit(tree))
+        return TemplateExpression(template, False), self.parse("{{ (" + source + ") }}")
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Refuse what grows without end: 'a' * 500000000, 9 ** 9 ** 9, '%999999999d' % 1."""
         if operator == "**" and not (abs(left) <= 1_000_000 and abs(right) <= 8):
             raise SecurityError("** takes bases up to 1,000,000 and exponents up to 8")
-        if operator == "%" and isinstance(left, str):
+        if operator == "%" and isinstance(left, str | bytes):
             raise SecurityError("% formatting is not available; use ~ or filters")
         if operator == "*":
             for thing, times in ((left, right), (right, left)):
                 if isinstance(thing, str | list | tuple) and len(thing) * times > MAX_REPEAT:
                     raise SecurityError(f"* would repeat to more than {MAX_REPEAT:,} items")
-        if operator == "+" and isinstance(left, str) and len(left) + len(right) > MAX_TEXT:
-            raise SecurityError(f"+ would make a text of more than {MAX_TEXT:,} characters")
+            if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > 256:
+                raise SecurityError("* would make a number of more than 256 bits")
+        if operator == "+" and isinstance(left, str | list | tuple):
+            _spend(context, len(left) + len(right))
         return super().call_binop(context, operator, left, right)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Leave str.format to `is_safe_attribute`, which refuses it: Jinja's own wrapper would let widths through."""
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        """Refuse methods that pad or format to any width, and the ways to bytes, which have them too."""
-        if isinstance(obj, str | int) and attr in _GROWING:
-            return False
+        """Allow a value's fields, and of methods only the harmless ones."""
+        if callable(value):
+            return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS.items())
         return super().is_safe_attribute(obj, attr, value)
 
-    def wrap_str_format(self, value: Any) -> None:
-        """Refuse str.format, which Jinja would wrap and so let through: '{:>999999999}'.format(1)."""
-        if super().wrap_str_format(value) is not None:
-            raise SecurityError("format() is not available; use ~ or filters")
+
+class _Watch(NodeTransformer):
+    """Puts every loop and every join of a syntax tree on the budget."""
+
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802 - the name is Jinja's
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, "_steps")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), "_joined")
 
 
-_GROWING = frozenset(("center", "ljust", "rjust", "zfill", "format", "format_map", "expandtabs", "join", "replace"))
-_GROWING |= {"translate", "encode", "to_bytes"}
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
-def make_sandbox() -> Sandbox:
-    """Build the environment with the house's filters; Jinja's own `random` and formatters are not in it."""
-    sandbox = Sandbox(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-    for name in (
-        "random",
-        "batch",
-        "slice",
-        "format",
-        "center",
-        "indent",
-        "xmlattr",
-        "urlize",
-        "pprint",
-        "wordwrap",
-        "filesizeformat",
-    ):
-        sandbox.filters.pop(name, None)
-    sandbox.globals = {"range": _range}
-    sandbox.filters |= {
-        "boxes": boxes,
-        "box": box,
-        "shuffle": shuffle,
-        "choice": choice,
-        "tojson": to_json,
-        "replace": replace,
-        "plural": words.plural,
-        "a": words.article,
-        "and_list": words.and_list,
-        "sentence": words.sentence,
-    }
-    return sandbox
-
-
-def draw(*parts: object) -> int:
-    """Return the big number that decides a random choice: sha256(seed | template | sample_id | key)."""
-    text = "|".join(map(str, parts)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(text).digest(), "big")
-
-
-def order(items: Iterable[Any], *parts: object) -> list[Any]:
-    """Shuffle by `draw`: the same parts give the same order on every machine."""
-    numbered = enumerate(items)
-    return [item for _, item in sorted(numbered, key=lambda pair: draw(*parts, pair[0]))]
+def _spend(context: Context, size: int) -> None:
+    budget = context.get("_budget") or [MAX_STEPS]
+    budget[0] -= 1 + size // 1000
+    if size > MAX_TEXT or budget[0] < 0:
+        raise SecurityError("the text does more work or grows longer than a template may")
 
 
 @pass_context
-def shuffle(context: Context, items: Iterable[Any]) -> list[Any]:
-    """Put a list into a random order, drawn from the run's seed and the example's id."""
-    return order(items, *context["_draw"], "shuffle")
+def _steps(context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    for item in items:
+        _spend(context, 0)
+        yield item
 
 
 @pass_context
-def choice(context: Context, items: Iterable[Any]) -> Any:
-    """Pick one item, drawn from the run's seed and the example's id."""
-    return order(items, *context["_draw"], "choice")[0]
+def _joined(context: Context, items: list[Any]) -> str:
+    texts = [str(item) for item in items]
+    _spend(context, sum(map(len, texts)))
+    return "".join(texts)
 
 
 @pass_context
-def boxes(
-    context: Context,
-    labels: Iterable[Mapping[str, Any]],
-    coordinates: str | None = None,
-    key: str = "bbox",
-    label_key: str = "label",
-) -> list[dict[str, Any]]:
-    """Write labels as objects with a name and corner coordinates, in the run's convention unless one is named."""
-    image, way = context["image"], _way(context, coordinates)
-    width, height = image["width"], image["height"]
-    return [
-        {label_key: label["class"], key: way.box(label["bbox"], width, height)}
-        for label in labels
-        if label["bbox"] is not None
-    ]
+def _join(context: Context, items: Iterable[Any], separator: str = "", attribute: str | None = None) -> str:
+    if attribute is not None:
+        items = [context.environment.getattr(item, attribute) for item in items]
+    texts = [str(item) for item in items]
+    _spend(context, sum(map(len, texts)) + len(separator) * len(texts))
+    return separator.join(texts)
 
 
 @pass_context
-def box(context: Context, label: Mapping[str, Any], coordinates: str | None = None) -> list[float]:
-    """Write one label's box as corner coordinates."""
-    image = context["image"]
-    return _way(context, coordinates).box(label["bbox"], image["width"], image["height"])
-
-
-def replace(value: Any, old: str, new: str, count: int = -1) -> str:
-    """Replace each `old` in a text, or the first `count` of them."""
-    text = str(value)
-    if len(text) + text.count(old) * len(new) > MAX_TEXT:
-        raise SecurityError(f"replace would make a text of more than {MAX_TEXT:,} characters")
+def _replace(context: Context, text: str, old: str, new: str, count: int = -1) -> str:
+    text = str(text)
+    _spend(context, len(text) + text.count(old) * len(new))
     return text.replace(old, new, count)
 
 
-def to_json(value: Any) -> str:
-    """Write a value as compact JSON."""
-    return msgspec.json.encode(value).decode()
-
-
-def _way(context: Context, name: str | None) -> Convention:
-    return convention(name) if name else context["_convention"]
+def _said(value: Any) -> Any:
+    """Refuse to write None: the answer for an image without a class would be the word None."""
+    if value is None:
+        raise UndefinedError(
+            "none has no text: where a label may be missing, name its kind under requires, or use `or`"
+        )
+    return value
 
 
 def _range(*arguments: int) -> range:

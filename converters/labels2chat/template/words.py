@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
+
+from labels2chat.errors import RecordError
 
 _IRREGULAR = {
     "person": "people",
@@ -84,3 +88,26 @@ def sentence(text: str) -> str:
         return text
     text = text[0].upper() + text[1:]
     return text if text[-1] in ".!?…\"'" else text + "."
+
+
+def counted(noun: str, number: int) -> str:
+    """Say how many: 'no cats', 'a cat', '2 cats'."""
+    return article(noun) if number == 1 else f"{number or 'no'} {plural(noun)}"
+
+
+def lettered(items: Iterable[Any]) -> str:
+    """Write the options of a question, one per line: 'A. a cat', 'B. a dog'; after 26 the letters go on with AA."""
+    return "\n".join(f"{_letter(number)}. {item}" for number, item in enumerate(items))
+
+
+def letter(items: Iterable[Any], item: Any) -> str:
+    """Return the letter that `lettered` puts before an item. Raises RecordError where it is not among them."""
+    for number, option in enumerate(items):
+        if option == item:
+            return _letter(number)
+    raise RecordError("template.failed", f"{item!r} is not among the choices")
+
+
+def _letter(number: int) -> str:
+    more, rest = divmod(number, 26)
+    return (_letter(more - 1) if more else "") + chr(ord("A") + rest)

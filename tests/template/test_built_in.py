@@ -1,0 +1,200 @@
+"""The templates that come with the package."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from labels2chat import Sample
+from labels2chat.coordinates import CONVENTIONS
+from labels2chat.errors import RecordError
+from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
+from labels2chat.types import Image
+
+NAMES = template_names()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_their_own_tests_pass_with_every_paraphrase(name: str) -> None:
+    template = load_template(name)
+    assert template.file.tests
+    assert run_tests(template) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_file_must_say(name: str) -> None:
+    template = load_template(name)
+    assert template.name == name
+    assert template.file.requires
+    assert template.file.description.endswith(".")
+    assert Path(template.document.name).name == f"{name}.yaml"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_paraphrases_are_many_and_different(name: str) -> None:
+    template = load_template(name)
+    assert [weakness for weakness in lint(template) if "wording" in weakness or "paraphrases" in weakness] == []
+    assert template.width >= 8 or name == "vqa-choice"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if re.search(r"\bbox(es)?\(", load_template(name).text)])
+@pytest.mark.parametrize("convention", sorted(CONVENTIONS))
+def test_who_asks_for_coordinates_says_which(name: str, convention: str, make_sample: Callable[..., Sample]) -> None:
+    template = load_template(name)
+    setting = Setting(["cat"], CONVENTIONS[convention], template.params({}))
+    sample = make_sample("cat", labels=["cat"], captions=["a"])
+    for wording in range(template.width):
+        for example in template.render(sample, setting, wording=wording):
+            prompts = [str(part) for m in example.messages if m.role != "assistant" for part in m.content]
+            assert CONVENTIONS[convention].say(200, 100) in " ".join(prompts)
+
+
+def test_detect(make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any) -> None:
+    """Largest first, crowds left out, and an empty array where somebody looked and found nothing."""
+    template = load_template("detect")
+    sample, notes = template.select(make_sample("cat", "dog", "cow", crowd=("cow",)))
+    setting = make_setting("cat", "dog", "cow", params=template.params({}))
+    (example,) = template.render(sample, setting)
+    assert notes == ["box.crowd_left_out"]
+    assert msgspec.json.decode(said(example.messages)) == [
+        {"label": "dog", "bbox": [10, 5, 40, 25]},
+        {"label": "cat", "bbox": [0, 0, 20, 10]},
+    ]
+    (negative,) = template.render(make_sample(), setting)
+    assert said(negative.messages) == "[]"
+
+
+def test_detect_with_another_key(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any
+) -> None:
+    template = load_template("detect")
+    setting = make_setting("cat", coordinates="norm1000", params=template.params({"key": "bbox_2d"}))
+    (example,) = template.render(make_sample("cat"), setting)
+    assert said(example.messages) == '[{"label":"cat","bbox_2d":[0,0,100,100]}]'
+    assert '"bbox_2d"' in said(example.messages, "system")
+
+
+def test_a_sample_that_nobody_looked_at_makes_no_negative(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting]
+) -> None:
+    """annotations=None is not []: an answer of [] or 0 would be made up."""
+    for name in ("detect", "count"):
+        template = load_template(name)
+        with pytest.raises(RecordError) as caught:
+            template.render(make_sample(annotations=None), make_setting("cat", params=template.params({})))
+        assert caught.value.code == "sample.no_labels"
+
+
+def test_classify(make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any) -> None:
+    template, setting = load_template("classify"), make_setting("cat", "dog")
+    (example,) = template.render(make_sample(annotations=None, labels=["dog"]), setting)
+    assert said(example.messages) == "dog"
+    assert "cat" in said(example.messages, "user")
+    for labels in ([], ["cat", "dog"]):
+        assert template.render(make_sample(annotations=None, labels=labels), setting) == []
+
+
+def test_caption(make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any) -> None:
+    template, setting = load_template("caption"), make_setting()
+    captions = ["a cat", "a dog.", "what is it?"]
+    told = Counter(
+        said(template.render(make_sample(id=str(i), captions=captions), setting)[0].messages) for i in range(200)
+    )
+    assert set(told) == {"A cat.", "A dog.", "What is it?"}
+    assert min(told.values()) > 35
+    assert template.render(make_sample(captions=[]), setting) == []
+
+
+# counting
+
+CLASSES = ("cat", "dog", "cow", "bird", "fish")
+
+
+def counts(template: Template, sample: Sample, setting: Setting, said: Any) -> dict[str, str]:
+    """Return {class: answer} for a sample; the class is the end of the example's id."""
+    selected, _ = template.select(sample)
+    return {e.id.split("#")[1]: said(e.messages) for e in template.render(selected, setting)}
+
+
+def test_count(make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any) -> None:
+    template, zeros, asked = load_template("count"), 0, 0
+    for number in range(300):
+        sample = make_sample("cat", "cat", "dog", "cow", id=str(number))
+        answers = counts(template, sample, make_setting(*CLASSES), said)
+        assert len(answers) <= 3
+        for name, answer in answers.items():
+            assert answer == {"cat": "2", "dog": "1", "cow": "1"}.get(name, "0")
+        zeros += sum(answer == "0" for answer in answers.values())
+        asked += len(answers)
+    assert 0.15 < zeros / asked < 0.35  # a ratio of 0.25 to the three classes that are there, cut to three in all
+
+
+def test_count_says_zero_where_nothing_is(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any
+) -> None:
+    template, found = load_template("count"), Counter[str]()
+    for number in range(400):
+        found.update(counts(template, make_sample(id=str(number)), make_setting(*CLASSES), said).values())
+    assert set(found) == {"0"}
+    assert 60 < found["0"] < 140  # a quarter of the images
+
+
+def test_a_crowd_is_neither_counted_nor_absent(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any
+) -> None:
+    """How many there are in a crowd nobody said: no question about that class, and certainly no 0."""
+    template = load_template("count")
+    for number in range(100):
+        sample = make_sample("cat", "dog", "cat", id=str(number))
+        assert sample.annotations is not None
+        sample.annotations[2].iscrowd = True
+        assert "cat" not in counts(template, sample, make_setting("cat", "dog", "cow"), said)
+        alone = make_sample("cat", crowd=("cat",), id=str(number))
+        assert counts(template, alone, make_setting("cat"), said) == {}
+
+
+def test_the_answer_is_right_whatever_is_left_out(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any, make_template: Any
+) -> None:
+    """Objects under min_area and over max_labels are in the image all the same."""
+    keys: dict[str, Any] = {"mode": "class", "assistant": "{{ count }}", "sample": {"negatives": {"ratio": 5}}}
+    for select in ({"min_area": 700}, {"max_labels": 1, "order": "area_desc"}):
+        template = make_template(**keys, select=select)
+        sample = make_sample("cat", "dog", "dog", "cow")
+        answers = counts(template, sample, make_setting(*CLASSES), said)
+        assert answers == {"cow": "1", "bird": "0", "fish": "0"}
+
+
+def test_not_exhaustive_classes_are_not_asked_about(
+    make_sample: Callable[..., Sample], make_setting: Callable[..., Setting], said: Any
+) -> None:
+    template = load_template("count")
+    for number in range(50):
+        sample = make_sample("cat", id=str(number), not_exhaustive=["cat", "dog"])
+        assert set(counts(template, sample, make_setting("cat", "dog", "cow"), said)) <= {"cow"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planning_never_expects_too_few(name: str, make_sample: Callable[..., Sample]) -> None:
+    template = load_template(name)
+    setting = Setting(list(CLASSES), CONVENTIONS["pixel"], template.params({}))
+    for number in range(60):
+        boxes = [CLASSES[i % 5] for i in range(number % 7)]
+        sample = make_sample(*boxes, id=str(number), labels=["cat"], captions=["a", "b"][: number % 3])
+        if not template.fits(sample) or template.file.mode == "group":
+            continue
+        assert len(template.render(sample, setting)) <= template.most_examples(sample)
+
+
+def test_an_image_of_any_size(make_setting: Callable[..., Setting]) -> None:
+    """One pixel wide, or none known: no division by zero gets out."""
+    template = load_template("detect")
+    for width, height in ((1, 1), (65_535, 1), (None, None)):
+        sample = Sample("s", [Image("a", width=width, height=height)], annotations=[])
+        assert len(template.render(sample, make_setting("cat", params=template.params({})))) == 1

@@ -1,0 +1,40 @@
+"""The template page tells the truth: its blocks load, and it names every key, filter and convention."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from labels2chat.coordinates import CONVENTIONS
+from labels2chat.template import Setting, parse_template
+from labels2chat.template.filters import FILTERS
+from labels2chat.template.schema import File, Negatives, Sampling, Select
+from labels2chat.types import Annotation, Image, Sample
+
+PAGE = (Path(__file__).resolve().parent.parent / "docs" / "templates.md").read_text()
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_block_loads(block: str) -> None:
+    """Each YAML block is a whole, sound template."""
+    assert parse_template(block, "templates.md").name
+
+
+def test_the_page_names_everything() -> None:
+    """Keys, filters and conventions that are not on the page are features that nobody will find."""
+    names = [field for struct in (File, Select, Sampling, Negatives) for field in struct.__struct_fields__]
+    missing = [name for name in (*names, *FILTERS, *CONVENTIONS) if name not in PAGE]
+    assert not missing
+
+
+def test_the_smallest_one_counts() -> None:
+    """The page's first template does what it says."""
+    template = parse_template(BLOCKS[0], "templates.md")
+    boxes = [("car", 10, "red"), ("car", 30, "blue"), ("car", 60, "red"), ("car", 90, "red"), ("tree", 80, "green")]
+    annotations = [Annotation(name, (x, 0, 9, 9), attributes={"color": color}) for name, x, color in boxes]
+    sample = Sample("1", [Image("a.jpg", width=200, height=100)], annotations)
+    setting = Setting(["car", "tree"], CONVENTIONS["pixel"])
+    assert template.render(sample, setting)[0].messages[-1].content == ["2"]
