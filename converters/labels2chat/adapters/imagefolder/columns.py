@@ -27,8 +27,8 @@ def say(sample: Sample, row: Row, corners: bool) -> None:
             sample.captions += [" ".join(text.split()) for text in _texts(values.pop(key)) if text.strip()]
     for key in CLASSES:
         if key in values and _are_classes(values[key]):
-            names = (class_name(value) for value in _list(values.pop(key)))
-            sample.labels = list(dict.fromkeys((*sample.labels, *(name for name in names if name is not None))))
+            names = [class_name(value) for value in _list(values.pop(key))]
+            sample.labels = list(dict.fromkeys([*sample.labels, *(name for name in names if name is not None)]))
     _add_questions(sample, values)
     if "objects" in values and isinstance(values["objects"], dict | list):
         _add_objects(sample, values.pop("objects"), corners, row.where)
