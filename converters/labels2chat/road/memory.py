@@ -17,6 +17,9 @@ def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any]
         return adapters.read(os.fspath(source), **(options or {}))
     if isinstance(source, Source):
         return source
+    if any(kind.__module__.partition(".")[0] == "datasets" for kind in type(source).__mro__):
+        opened: Source = adapters.adapter("hf").from_dataset(source, **(options or {}))
+        return opened
     return from_samples(source)
 
 
