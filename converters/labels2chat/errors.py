@@ -101,6 +101,7 @@ CODES: dict[str, str] = {
     "annotation.orphan": "no image has this image_id; fix or delete the annotation",
     "annotation.unknown_category": "no category has this category_id; add it to categories",
     "caption.empty": "the caption has no text; fix or delete it",
+    "question.no_answer": "the question has no answer; add one or delete the question",
     "text.surrogate": "the text holds half of a character pair (a lone surrogate); save it as valid UTF-8",
     # samples
     "sample.bad_record": "the record can't be read; fix or delete it",

@@ -126,10 +126,27 @@ def write_fiftyone(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
     return [str(folder)]
 
 
+def write_json_lines(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
+    """<split>.jsonl beside the folder of images."""
+    lines: dict[str, list[str]] = {}
+    for picture in pictures:
+        row = {
+            "image": f"images/{picture.split}/{picture.name}",
+            "label": picture.label,
+            "objects": {"bbox": [box for _, box in picture.boxes], "category": [name for name, _ in picture.boxes]},
+            "captions": picture.captions,
+        }
+        lines.setdefault(picture.split, []).append(json.dumps(row))
+    for split, rows in lines.items():
+        (folder / f"{split}.jsonl").write_text("\n".join(rows))
+    return [str(folder)]
+
+
 FORMATS = (
     Format("coco", frozenset({"boxes"}), write_coco_boxes),
     Format("coco", frozenset({"captions"}), write_coco_captions),
     Format("coco", frozenset({"class"}), write_coco_labels),
+    Format("hf", frozenset({"class", "boxes", "captions"}), write_json_lines),
     Format("imagefolder", frozenset({"class"}), write_class_folders),
     Format("fiftyone", frozenset({"boxes", "class", "captions"}), write_fiftyone),
 )

@@ -11,6 +11,9 @@ from labels2chat import adapters
 from labels2chat.errors import SourceError
 from labels2chat.types import Sample, Source
 
+_COLLECTIONS = {"datasets": "hf", "fiftyone": "fiftyone"}
+"""Package of a dataset object -> the adapter that reads it."""
+
 
 def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any] | None) -> Source:
     """Open whatever `convert` takes as a source."""
@@ -18,9 +21,10 @@ def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any]
         return adapters.read(os.fspath(source), **(options or {}))
     if isinstance(source, Source):
         return source
-    for base in type(source).__mro__:  # a Dataset or DatasetView: known by its package, which is not imported for this
-        if base.__module__.partition(".")[0] == "fiftyone":
-            return adapters.read_collection("fiftyone", source, **(options or {}))
+    for base in type(source).__mro__:  # known by its package, which is not imported for this
+        package = base.__module__.partition(".")[0]
+        if package in _COLLECTIONS:
+            return adapters.read_collection(_COLLECTIONS[package], source, **(options or {}))
     return from_samples(source)
 
 
