@@ -1139,7 +1139,7 @@ def test_nothing_found_and_nobody_looked(value: Any, count: int | None) -> None:
         ({"category": None}, "annotation.unknown_category"),
         ({"category": ""}, "annotation.unknown_category"),
         ({"category": [1]}, "annotation.unknown_category"),
-        ({"bbox": None, "segmentation": {"size": [2, 2], "counts": None}}, "annotation.bad_record"),
+        ({"bbox": None, "segmentation": {"size": [2, 2], "counts": None}}, "segmentation.bad"),
         ({"bbox": None, "segmentation": {"size": [2, 2], "counts": [9]}}, "segmentation.bad"),
     ],
     ids=repr,
