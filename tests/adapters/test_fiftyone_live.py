@@ -5,6 +5,7 @@ Where FiftyOne's mongod can't run, the tests are skipped with what it says as th
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -53,10 +54,11 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def _leave() -> None:
-    """Close what FiftyOne holds, so that nothing waits for the server once it is gone."""
+    """Let go of the server before it is gone: FiftyOne would wait for it half a minute when Python ends."""
     from fiftyone.core.odm import database
 
-    database._disconnect()
+    atexit.unregister(database._delete_non_persistent_datasets_if_allowed)
+    database.get_db_client().close()
 
 
 @pytest.fixture
