@@ -19,6 +19,8 @@ _PIECE = 1 << 20
 _WINDOW = 16 << 20
 """Bytes of decoded pictures that are kept, because threads ask for them in no strict order."""
 _WINDOW_MOST = 1 << 30
+_AHEAD = 1000
+"""Rows that are decoded in passing: threads run ahead of each other by fewer, and what is behind is asked for soon."""
 
 
 class Chunk:
@@ -30,7 +32,7 @@ class Chunk:
     def __init__(self, array: Any) -> None:
         import pyarrow as pa
 
-        self.size, self.nbytes = len(array), array.nbytes
+        self.size, self.nbytes = len(array), array.get_total_buffer_size()
         self._lists: Any = None
         self._paths: Any = None
         if pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
@@ -229,10 +231,10 @@ class _Window:
             for start, piece in reversed(self._pieces):
                 if start <= row < start + piece.size:
                     return start, piece
-            if self._cursor is None or row < self._next or row >= self._starts[bisect_right(self._starts, self._next)]:
+            group = bisect_right(self._starts, row) - 1
+            if self._cursor is None or row < self._next or self._starts[group] > self._next + _AHEAD:
                 if self._gone and self._gone[0] <= row < self._next:
                     self._size = min(self._size * 2, _WINDOW_MOST)  # more threads than the window was made for
-                group = bisect_right(self._starts, row) - 1
                 self._cursor, self._next = self._decode(group), self._starts[group]
             try:
                 while row >= self._next:
@@ -271,7 +273,7 @@ def mapped(path: str, stamp: tuple[int, int]) -> MappedFile:
     return MappedFile(path)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _window(path: str, column: str, stamp: tuple[int, int]) -> _Window:
     return _Window(path, column)
 
