@@ -138,7 +138,6 @@ def convert(
     \b
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
-      labels2chat convert coco:instances.json -t detect=0.5 -t presence=0.3 -t count=0.2 -o mixed
       labels2chat convert coco:instances.json -t detect --fit 512MB --strip-metadata -o small
     """
     signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away

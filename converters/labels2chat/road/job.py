@@ -33,3 +33,5 @@ class Job(Struct):
     encode: Callable[[Example], list[bytes]]
     policy: Policy = AS_IT_IS
     """What is done to images beyond what the target demands."""
+    outcomes: bool = False
+    """Whether the source wants to know what became of each sample (`Source.after`)."""

@@ -37,7 +37,7 @@ _ALWAYS = {
     "class",
     "counts",
 }
-_ALWAYS |= {"captions", "qa", "absent", "metadata"}
+_ALWAYS |= {"captions", "qa", "absent", "metadata", "image_classes", "not_exhaustive"}
 VARIABLES = {
     "image": _ALWAYS,
     "group": _ALWAYS,
@@ -144,6 +144,15 @@ class Template(Struct):
             stack += block.do
         yield from (words for words in self.rejected if words is not None)
 
+    def loops(self) -> Iterator[Text]:
+        """Yield the expressions of all `for` blocks."""
+        stack = [block for script in self.scripts for block in script]
+        while stack:
+            block = stack.pop(0)
+            if block.loop is not None:
+                yield block.loop
+            stack += block.do
+
     def params(self, given: dict[str, Any]) -> dict[str, Any]:
         """Fill in the defaults, and read text as the default's type. Raises UsageError."""
         values: dict[str, Any] = dict(self.file.params)
@@ -226,12 +235,17 @@ class Template(Struct):
             example = Example(sample.id + f"#{key}" * bool(key), messages, sample.id)
             worse = self.rejected[number]
             if setting.preference and worse is not None:
-                example.rejected = " ".join(part for part in say(worse, context) if isinstance(part, str))
+                example.rejected = " ".join(
+                    part for part in say(worse, {**context, "_notes": []}) if isinstance(part, str)
+                )
             examples.append(example)
         return examples
 
-    def most_examples(self, sample: Sample) -> int:
-        """Return how many examples the sample may make, for planning: never less than it will make."""
+    def most_examples(self, sample: Sample, negatives: int | None = None) -> int:
+        """Return how many examples the sample may make, for planning: never less than it will make.
+
+        `negatives` is the number that was dealt to it.
+        """
         mode, most = self.file.mode, self.file.sample.max_per_image
         if mode == "caption":
             count = len(sample.captions)
@@ -240,9 +254,12 @@ class Template(Struct):
         elif mode == "label":
             count = len(sample.annotations or ())
         elif mode == "class":
-            negatives = self.file.sample.negatives
-            shown = len({a.category for a in sample.annotations or ()} | set(sample.labels))
-            count = shown + (int(negatives.ratio * max(1, shown)) + 1 if negatives else 0)
+            asked = self.file.sample.negatives
+            count = len({a.category for a in sample.annotations or ()} | set(sample.labels))
+            if negatives is not None:
+                count += negatives
+            elif asked:
+                count += int(asked.ratio * max(1, count)) + 1
         else:
             turns = self.file.sample.max_turns
             count = 1 if not turns else max(1, -(-len(sample.questions) // turns))
@@ -317,10 +334,12 @@ class Template(Struct):
             "classes": setting.classes,
             "labels": labels,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
-            "counts": Counter([*(label["class"] for label in labels), *sample.labels]),
+            "counts": Counter(label["class"] for label in labels),
+            "image_classes": sample.labels,
             "captions": sample.captions,
             "qa": [_question(q) for q in sample.questions],
             "absent": sample.absent,
+            "not_exhaustive": sample.not_exhaustive,
             "metadata": sample.metadata,
             "_convention": setting.convention,
         }
@@ -347,6 +366,8 @@ class Template(Struct):
         if self.file.select.empty == "skip" and has and not any(has.values()):
             return
         lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
+        if self.file.select.exhaustive and self.file.mode != "class" and sample.not_exhaustive:
+            return
         if self.file.mode == "group" and len(sample.images) < 2:
             lacking.append("several images")
         if lacking:
@@ -356,7 +377,8 @@ class Template(Struct):
         if self.file.mode == "class":
             for name in self._asked_classes(sample, setting, negatives):
                 count = base["counts"].get(name, 0)
-                yield name, {**base, "class": name, "count": count, "present": count > 0}
+                present = count > 0 or name in sample.labels
+                yield name, {**base, "class": name, "count": count, "present": present}
         elif self.file.mode == "label":
             objects = self._objects(sample)
             for number in sorted(order(range(len(objects)), *seed, "labels")[:most]):
@@ -386,7 +408,7 @@ class Template(Struct):
         [] objects are an answer: somebody looked and found none. No caption, question or class is none.
         """
         if kind == "class":
-            single = self.file.mode == "image" and "class" in self.names
+            single = self.file.mode == "image" and "class" in self.names and "image_classes" not in self.names
             return (len(sample.labels) == 1 if single else bool(sample.labels)) or None
         if kind in ("captions", "qa"):
             given = bool(sample.captions if kind == "captions" else sample.questions)
