@@ -19,6 +19,7 @@ from labels2chat import Image, Sample, convert
 from labels2chat.cli import main
 from labels2chat.errors import OutputExistsError, UsageError
 from labels2chat.images import Policy
+from labels2chat.target import Allowed, load_target
 from labels2chat.template import parse_template
 from labels2chat.types import Annotation, Box
 
@@ -148,11 +149,10 @@ def test_what_can_not_be_is_refused_before_anything_is_written(options: dict[str
     assert not (tmp_path / "out").exists()
 
 
-def test_a_format_that_the_target_does_not_take_is_refused(make_target: Callable[..., str], tmp_path: Path) -> None:
-    profile = Path(make_target())
-    profile.write_text(profile.read_text().replace("- webp\n", ""))
-    with pytest.raises(UsageError, match="--reencode webp: small takes jpeg, png"):
-        convert(samples(2), "detect", tmp_path / "out", str(profile), policy=Policy(reencode="webp"))
+def test_a_format_that_the_target_does_not_take_is_refused(tmp_path: Path) -> None:
+    target = replace(load_target("openai"), formats=Allowed(("jpeg", "png"), "guide"))
+    with pytest.raises(UsageError, match="--reencode webp: openai takes jpeg, png"):
+        convert(samples(2), "detect", tmp_path / "out", target, policy=Policy(reencode="webp"))
 
 
 CLOSE = """
@@ -176,7 +176,7 @@ def test_each_example_has_the_crop_of_its_object(tmp_path: Path) -> None:
     assert result.manifest["images"] == {"passed_through": 0, "reencoded": 2}
     assert result.manifest["warnings"] == {}
     (_, cat, (of_cat,)), (_, dog, (of_dog,)) = delivered(tmp_path / "out" / "train-00000.jsonl")
-    assert (cat.size, of_cat["bbox"]) == ((110, 90), [20, 22, 80, 67])
+    assert (cat.size, of_cat["bbox"]) == ((110, 91), [20, 23, 80, 68])
     assert (dog.size, of_dog["bbox"]) == ((40, 40), [10, 10, 30, 30])
     red, green, blue = cat.convert("RGB").getpixel((50, 45))  # type: ignore[misc]
     assert red > 150 > max(green, blue)

@@ -60,8 +60,8 @@ class _Sight(Struct):
     """The delivered bytes, where they had to be made to know the fit."""
     whole: _Sight | None = None
     """The image that this is a crop of, for a template that shows each object alone."""
-    pixels: Any = None
-    """A whole image's, decoded: a Pillow image."""
+    pixels: Pillow.Image | None = None
+    """A whole image's, decoded."""
 
 
 def convert_sample(task: Task, job: Job) -> Outcome:
