@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import struct
 import zlib
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from labels2chat.errors import RecordError
-from labels2chat.images import measure, verify
+from labels2chat.images import decode, measure, verify
 
 
 def encode(image: Pillow.Image, format: str, **options: Any) -> bytes:
@@ -82,8 +83,50 @@ def test_a_progressive_jpeg_without_its_last_scans_is_found() -> None:
     data = encode(ROUGH, "JPEG", progressive=True)
     scans = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
     tables = data.rfind(b"\xff\xc4", 0, scans[-1])
-    with pytest.raises(RecordError, match="scans of the progressive JPEG are missing"):
+    with pytest.raises(RecordError, match="some of the JPEG's scans are missing"):
         verify(data[:tables] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("image", [ROUGH, FLAT], ids=["rough", "flat"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=["baseline", "progressive"])
+def test_a_jpeg_that_ends_between_two_restarts_is_found(image: Pillow.Image, options: dict[str, Any]) -> None:
+    """What there is of the scan is whole: no decoder begins an interval before it has seen its marker."""
+    data = encode(image, "JPEG", quality=85, restart_marker_blocks=3, **options)
+    verify(data)
+    cuts = [
+        found.start() for found in re.finditer(rb"\xff[\xd0-\xd7]", data) if found.start() > data.index(b"\xff\xda")
+    ]
+    assert len(cuts) > 20
+    for cut in cuts:
+        short = data[:cut] + b"\xff\xd9"
+        if decode(short).tobytes() != decode(data).tobytes():
+            with pytest.raises(RecordError):
+                verify(short)
+
+
+def jpeg_of_three_scans() -> list[bytes]:
+    """A sequential JPEG whose channels come one after the other, which Pillow doesn't write: its pieces."""
+    greys = [encode(ROUGH.getchannel(band), "JPEG", quality=85) for band in "RGB"]
+    frame, scan = (greys[0].index(mark) for mark in (b"\xff\xc0", b"\xff\xda"))
+    height, width = greys[0][frame + 5 : frame + 7], greys[0][frame + 7 : frame + 9]
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    head = greys[0][:frame] + b"\xff\xc0\x00\x11\x08" + height + width + b"\x03" + components
+    head += greys[0][frame + 13 : scan]
+    scans = [
+        b"\xff\xda\x00\x08\x01" + bytes([number, 0, 0, 63, 0]) + grey[grey.index(b"\xff\xda") + 10 : -2]
+        for number, grey in enumerate(greys, 1)
+    ]
+    return [head, *scans]
+
+
+def test_a_jpeg_without_the_scan_of_a_channel_is_found() -> None:
+    head, *scans = jpeg_of_three_scans()
+    whole = head + b"".join(scans) + b"\xff\xd9"
+    assert measure(whole).mode == "RGB"
+    verify(whole)
+    for kept in (scans[:1], scans[:2], scans[1:]):
+        with pytest.raises(RecordError, match="some of the JPEG's scans are missing"):
+            verify(head + b"".join(kept) + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(
