@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from PIL import Image as Pillow
 from PIL import ImageCms, features
+from tests.images.profiles import linear_grey, press
 
 from labels2chat.errors import CODES, RecordError
 from labels2chat.images import fit, measure, prepare, verify
@@ -293,37 +294,15 @@ INKS: dict[Colour, Colour] = {
     (255, 0, 0, 0): (20, 90, 220),
     (0, 255, 255, 0): (200, 40, 60),
 }
-"""What paper, cyan, and magenta on yellow look like on the press of `press()`; all other overprints are black."""
-
-
-def lab(colour: Colour) -> tuple[int, int, int]:
-    """From sRGB to CIE Lab under D50, as a profile's tables of 8 bits hold it."""
-    r, g, b = (v / 3294.6 if v <= 10 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in colour)
-    xyz = (
-        (0.43607 * r + 0.38515 * g + 0.14307 * b) / 0.9642,
-        0.22249 * r + 0.71687 * g + 0.06061 * b,
-        (0.01392 * r + 0.09708 * g + 0.71410 * b) / 0.8249,
-    )
-    x, y, z = (t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116 for t in xyz)
-    return round((116 * y - 16) * 2.55), round(500 * (x - y) + 128), round(200 * (y - z) + 128)
-
-
-def press() -> bytes:
-    """Build a CMYK profile (ICC.1:2001-04, 6.5.8 lut8Type) of the corners alone, nothing like the plain formula."""
-    corners = [tuple(255 * (n >> bit & 1) for bit in (3, 2, 1, 0)) for n in range(16)]
-    table = bytes(value for corner in corners for value in lab(INKS.get(corner, (0, 0, 0))))
-    one = struct.pack(">9i", *(65536 * (n % 4 == 0) for n in range(9)))
-    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + one + bytes(range(256)) * 4 + table + bytes(range(256)) * 3
-    tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(lut)) + lut
-    white = struct.pack(">3i", 63190, 65536, 54061)
-    head = struct.pack(">I4sI4s4s4s12s4s28s12s48s", 128 + len(tags), b"", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"",
-                       b"acsp", b"", white, b"")  # fmt: skip
-    return head + tags
+"""What paper, cyan, and magenta on yellow look like on the press; all other overprints are black."""
 
 
 def test_ink_looks_as_its_profile_says() -> None:
     cmyk = halves("CMYK", (0, 255, 255, 0), (255, 0, 0, 0))
-    for data in (encode(cmyk, "TIFF", icc_profile=press()), encode(cmyk, "JPEG", quality=98, icc_profile=press())):
+    for data in (
+        encode(cmyk, "TIFF", icc_profile=press(INKS)),
+        encode(cmyk, "JPEG", quality=98, icc_profile=press(INKS)),
+    ):
         _, image = prepared(data)
         assert_halves(image, *COLOURS, within=4)
         assert image.info.get("icc_profile") is None, "the colours are sRGB now"
@@ -333,13 +312,7 @@ def test_ink_looks_as_its_profile_says() -> None:
 
 def test_grey_looks_as_its_profile_says() -> None:
     """A gamma of 1.0 means that 55 is the light of a mid-grey."""
-    curve = b"curv" + bytes(4) + struct.pack(">I", 0) + bytes(4)
-    white = b"XYZ " + bytes(4) + struct.pack(">3i", 63190, 65536, 54061)
-    table = struct.pack(">I4sII4sII", 2, b"kTRC", 156, 12, b"wtpt", 172, 20)
-    body = table + curve + white
-    head = struct.pack(">I4sI4s4s4s12s4s28s12s48s", 128 + len(body), b"", 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"",
-                       b"acsp", b"", struct.pack(">3i", 63190, 65536, 54061), b"")  # fmt: skip
-    _, image = prepared(encode(halves("L", 55, 255), "PNG", icc_profile=head + body))
+    _, image = prepared(encode(halves("L", 55, 255), "PNG", icc_profile=linear_grey()))
     assert_halves(image, (128,) * 3, (255,) * 3, within=2)
 
 
