@@ -38,7 +38,7 @@ _HEIC = re.compile(b"hei[cxms]|hev[cxms]")
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
-class Header(Struct, frozen=True):
+class Header(Struct, frozen=True, gc=False):
     """Format, stored size in pixels, EXIF orientation (1..8), Pillow mode, and what else decides on a repair."""
 
     format: str
