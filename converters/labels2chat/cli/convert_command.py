@@ -93,7 +93,9 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @click.option("--multiple-of", type=click.IntRange(1), default=1, help="Make width and height multiples of 28, 32 ...")
 @click.option("--shrink-to-detail", is_flag=True, help="Shrink images to what the model sees of them at --detail.")
 @click.option("--reencode", type=click.Choice(["webp", "jpeg", "png"]), help="Encode all images in this format.")
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WEBP that are encoded anew.  [default: 92]")
+@click.option(
+    "--quality", type=click.IntRange(1, 100), show_default="92", help="Of JPEG and WEBP that are encoded anew."
+)
 @click.option(
     "--alpha", default="keep", show_default=True, metavar="keep|#RRGGBB", help="Lay transparent images on a colour."
 )
@@ -143,7 +145,6 @@ def convert(
     \b
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
-      labels2chat convert coco:instances.json -t detect --fit 512MB --strip-metadata -o small
     """
     signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away
     policy = _policy(arguments)

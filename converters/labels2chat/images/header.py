@@ -251,10 +251,11 @@ def _find_decoder(brands: bytes) -> None:
     if _HEIC.search(brands):
         if "HEIF" not in FORMATS:
             try:
-                import_module("pillow_heif").register_heif_opener()
+                heif = import_module("pillow_heif")
             except ImportError:
-                text = "HEIC files are read with pillow-heif: pip install pillow-heif"
+                text = "HEIC files are read with pillow-heif: pip install 'labels2chat[heif]'"
                 raise RecordError("image.no_decoder", text) from None
+            heif.register_heif_opener()
             FORMATS.append("HEIF")
     elif b"avif" in brands and not features.check("avif"):
         raise RecordError("image.no_decoder", "the Pillow that is installed was built without AVIF")
