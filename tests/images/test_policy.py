@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from labels2chat.errors import RecordError, UsageError
 from labels2chat.images import AS_IT_IS, Fit, Header, Policy, fit, measure, prepare, settle
 from labels2chat.images.policy import seen
-from labels2chat.target import Allowed, load_target
+from labels2chat.target import Allowed, Limit, load_target
 
 OPENAI = load_target("openai")
 LIMIT = OPENAI.image_bytes.value
@@ -305,6 +305,30 @@ def test_transparency_goes_onto_the_colour(
     image = Pillow.open(io.BytesIO(prepare(data, plan, LIMIT)[0]))
     assert image.mode == "RGB"
     assert image.getpixel((4, 4)) == expected
+
+
+UNLIMITED = replace(
+    OPENAI, image_bytes=Limit(1 << 62, "guide"), formats=Allowed((*OPENAI.formats.values, "gif", "bmp"), "guide")
+)
+"""What a trainer takes that states no limits."""
+
+
+@pytest.mark.parametrize("format", ["BMP", "GIF"])
+def test_metadata_leave_what_can_not_be_stripped_by_encoding_anew(format: str) -> None:
+    data = encode(scene(60, 40), format)
+    assert fit(measure(data), len(data), UNLIMITED).as_is == (format == "BMP"), "a GIF has a palette"
+    plan = fit(measure(data), len(data), UNLIMITED, policy=Policy(strip_metadata=True))
+    assert not plan.as_is
+    assert prepare(data, plan, UNLIMITED.image_bytes.value)[1] == "png"
+
+
+def test_a_policy_needs_no_limits_of_the_target() -> None:
+    data = encode(scene(300, 200), "JPEG", quality=95)
+    policy = Policy(max_bytes=4_000, max_side=250)
+    plan, made = settle(data, fit(measure(data), len(data), UNLIMITED, policy=policy), 4_000)
+    assert len(made) <= 4_000
+    assert plan.width <= 250
+    assert fit(measure(data), 1 << 40, UNLIMITED).as_is
 
 
 def test_the_policy_keeps_to_the_targets_formats() -> None:

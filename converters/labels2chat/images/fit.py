@@ -7,6 +7,7 @@ from msgspec import Struct
 from labels2chat.errors import RecordError
 from labels2chat.images.header import MAX_PIXELS, Header
 from labels2chat.images.policy import AS_IT_IS, Policy, floored
+from labels2chat.images.strip import STRIPPED
 from labels2chat.target import Target
 
 QUALITY = 92
@@ -87,6 +88,8 @@ def fit(
         reasons.append(f"{width} x {height} pixels")
     if has_alpha and policy.alpha != "keep":
         reasons.append("alpha")
+    if policy.strip_metadata and header.format not in STRIPPED:
+        reasons.append("metadata")
     lossy = "webp" if mode == "RGBA" and "webp" in target.formats else "jpeg"
     form = _form(header, lossy, target, policy)
     anew = policy.reencode is not None and (form != header.format or policy.quality is not None)

@@ -9,6 +9,9 @@ import re
 import struct
 from collections.abc import Iterator
 
+STRIPPED = frozenset(("jpeg", "png", "webp"))
+"""What metadata can be taken out of; a file of any other format is encoded anew instead."""
+
 _PNG_NEEDS = frozenset(b"tRNS gAMA cHRM sRGB iCCP sBIT cICP mDCV cLLI bKGD pHYs acTL fcTL fdAT".split())
 """The ancillary chunks that change what is seen (https://www.w3.org/TR/png-3/#11Ancillary-chunks)."""
 _WEBP_NEEDS = frozenset((b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))

@@ -24,7 +24,7 @@ _LOSSY_BYTES = 0.4
 def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool = False) -> Iterator[Entry]:
     """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold.
 
-    With `one_file` a split is one shard, as long as there are no more samples than one file may have examples.
+    With `one_file` a split is one shard.
     """
     target, inline = job.target, job.delivery == "inline"
     most = shard_size or target.image_examples_per_file.value
@@ -40,8 +40,8 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
         count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
         weight = count * (_TEXT_BYTES + (min(task.size, heaviest) * 4 / 3 if inline else 0))
         entry = open_entries.get(split)
-        over = shard_size is None and not one_file and (examples[split] + count > most or filled[split] + weight > room)
-        if entry is not None and (over or len(entry.tasks) >= most):
+        over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
+        if entry is not None and not one_file and (over or len(entry.tasks) >= most):
             yield _sealed(open_entries.pop(split))
             entry, filled[split], examples[split] = None, 0, 0
         if entry is None:

@@ -378,8 +378,10 @@ def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: i
     """Refuse what can't be done to images on this road."""
     if policy.reencode not in (None, "lossy") and policy.reencode not in target.formats:
         raise UsageError(f"--reencode {policy.reencode}: {target.name} takes {', '.join(target.formats.values)}")
-    if delivery == "url" and (policy != AS_IT_IS or fit_file is not None):
+    if delivery == "url" and policy != AS_IT_IS:
         raise UsageError("--images url sends the files as they are: images are prepared with --images inline")
+    if delivery != "inline" and fit_file is not None:
+        raise UsageError("--fit is for files that hold their images: give --images inline")
     if fit_file is not None and shard_size is not None:
         raise UsageError("--fit makes one file of each split: leave out --shard-size")
 
