@@ -307,6 +307,23 @@ def test_transparency_goes_onto_the_colour(
     assert image.getpixel((4, 4)) == expected
 
 
+def test_lossy_leaves_what_is_lighter_without_loss() -> None:
+    drawing = Pillow.new("RGB", (400, 300), "white")
+    drawing.paste((200, 30, 30), (50, 50, 200, 200))
+    policy = Policy(reencode="lossy")
+    for format, own in (("PNG", True), ("BMP", False)):
+        data = encode(drawing, format)
+        made, form = prepare(data, fit(measure(data), len(data), OPENAI, policy=policy), LIMIT)
+        assert (form, made == data) == ("png", own), format
+        data = encode(scene(200, 150), format)
+        assert prepare(data, fit(measure(data), len(data), OPENAI, policy=policy), LIMIT)[1] == "jpeg"
+    soft = Policy(reencode="lossy", scale=0.5)
+    data = encode(drawing, "PNG")
+    assert prepare(data, fit(measure(data), len(data), OPENAI, policy=soft), LIMIT)[1] == "png"
+    data = encode(scene(200, 150, "RGBA"), "PNG")
+    assert prepare(data, fit(measure(data), len(data), OPENAI, policy=soft), LIMIT)[1] == "webp"
+
+
 UNLIMITED = replace(
     OPENAI, image_bytes=Limit(1 << 62, "guide"), formats=Allowed((*OPENAI.formats.values, "gif", "bmp"), "guide")
 )

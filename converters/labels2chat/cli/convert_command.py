@@ -211,9 +211,11 @@ def _fit(chosen: dict[str, Any]) -> str:
     (width, height), (w, h) = chosen["median_before"], chosen["median_after"]
     largest = size(max(chosen["estimated_bytes"].values()))
     room = f"{largest} estimated of {size(chosen['file_bytes'])}"
-    if chosen["quality"] is None and chosen["scale"] == 1:
+    if chosen["scale"] == 1 and chosen["reencode"] is None:
         return f"images as they are, {room}"
     quality = f"quality {chosen['quality']}, " if chosen["quality"] else ""
+    if chosen["reencode"] == "lossy" and not quality:
+        quality = "PNG made JPEG where that is lighter, "
     pixels = f"median {width} x {height} -> {w} x {h}" if (w, h) != (width, height) else f"median {w} x {h}"
     return f"{quality}scale {chosen['scale']:.3g}, {pixels}, {room}"
 

@@ -45,6 +45,8 @@ class Fit(Struct, frozen=True, gc=False):
     """Whether the file's own bytes go without their metadata."""
     unless_heavier: bool = False
     """Whether the file's own bytes go all the same, if they turn out to be fewer."""
+    lightest: bool = False
+    """Whether PNG goes only where `lossy` is no lighter."""
 
 
 def fit(
@@ -92,7 +94,8 @@ def fit(
         reasons.append("metadata")
     lossy = "webp" if mode == "RGBA" and "webp" in target.formats else "jpeg"
     form = _form(header, lossy, target, policy)
-    anew = policy.reencode is not None and (form != header.format or policy.quality is not None)
+    lightest = policy.reencode == "lossy" and form == "png"
+    anew = policy.reencode is not None and (form != header.format or policy.quality is not None or lightest)
     if not reasons and not anew:
         return Fit(width, height, header.format, header.mode, as_is=True, strip=policy.strip_metadata)
     if header.mode in ("F", "HSV", "LAB") and header.format == "tiff":
@@ -101,7 +104,7 @@ def fit(
         raise RecordError("image.mode", "a JPEG of more than 8 bits per channel, which can't be decoded here")
     unless_heavier = not reasons and form == header.format
     if not reasons:
-        reasons.append(f"encoded anew as {form}")
+        reasons.append("encoded anew" if lightest else f"encoded anew as {form}")
     if wanted == (width, height) and form == header.format == "png" and size > min(limit, policy.max_bytes or limit):
         form = lossy  # the same pixels as PNG would be no lighter
     width, height = wanted
@@ -129,6 +132,7 @@ def fit(
         ground="white" if policy.alpha == "keep" else policy.alpha,
         strip=policy.strip_metadata,
         unless_heavier=unless_heavier,
+        lightest=lightest and form == "png",
     )
 
 
@@ -142,6 +146,6 @@ def _form(header: Header, lossy: str, target: Target, policy: Policy) -> str:
         return policy.reencode
     if header.format == "webp" and "webp" in target.formats:
         return "webp"
-    if policy.reencode == "lossy" or header.format in ("jpeg", "avif", "heif"):
+    if header.format in ("jpeg", "avif", "heif"):
         return lossy
     return "png" if "png" in target.formats else lossy

@@ -32,7 +32,8 @@ class Policy(Struct, frozen=True, omit_defaults=True):
     multiple_of: int = 1
     """Width and height are multiples of this, the nearest that keep to the limits: the image is bent by so much."""
     reencode: Literal["jpeg", "png", "webp", "lossy"] | None = None
-    """The format of all images; lossy leaves WEBP, and makes JPEG of the rest, or WEBP where there is alpha."""
+    """The format of all images; lossy leaves WEBP, and makes JPEG of the rest, or WEBP where there is alpha, but for
+    lossless ones that are lighter as PNG: drawings."""
     quality: int | None = None
     """1 to 100, for JPEG and WEBP that are encoded anew; the first step down where the file is too heavy."""
     alpha: str = "keep"

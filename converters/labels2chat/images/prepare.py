@@ -28,13 +28,17 @@ def prepare(data: bytes, fit: Fit, limit: int, pixels: Pillow.Image | None = Non
     if fit.as_is:
         return _own(data, fit), fit.format
     image = _resized(upright(data, fit, pixels), fit)
+    made, form = b"", fit.format
     if fit.format == "png":
         made = _png(image)
-        if len(made) <= limit and not (fit.unless_heavier and len(made) >= len(data)):
-            return made, "png"
+        if fit.lightest and len(lossy := _lossy(image, fit, fit.quality)) < len(made):
+            made, form = lossy, fit.lossy
+    elif fit.unless_heavier:
+        made = _lossy(image, fit, fit.quality)
     if fit.unless_heavier:
-        made = b"" if fit.format == "png" else _lossy(image, fit, fit.quality)
-        return (made, fit.format) if 0 < len(made) < len(data) else (_own(data, fit), fit.format)
+        return (made, form) if len(made) < len(data) else (_own(data, fit), fit.format)
+    if 0 < len(made) <= limit:
+        return made, form
     form = fit.lossy if fit.format == "png" else fit.format
     steps = _steps(fit.quality)
     for quality in steps:

@@ -25,10 +25,10 @@ from labels2chat.road.sample import convert_sample
 from labels2chat.shards import Task
 from labels2chat.types import Example
 
-_MEASURED = 160
+_MEASURED = 320
 """Samples of each split that are tried."""
-_QUALITIES = (85, 75)
-"""Tried at full size before anything shrinks."""
+_QUALITIES = (None, 92, 85, 75)
+"""Tried at full size before anything shrinks; with None photographs that are JPEG or WEBP stay as they are."""
 _STEP = 0.97
 _STEPS = 100
 """Scales are powers of the step; the last is 0.048."""
@@ -57,6 +57,7 @@ class Budget(Struct):
             "file_bytes": self.file_bytes,
             "scale": self.policy.scale,
             "quality": self.policy.quality,
+            "reencode": self.policy.reencode,
             "median_before": list(self.before),
             "median_after": list(self.after),
             "estimated_bytes": self.estimated,
@@ -120,8 +121,10 @@ def choose(tasks: Iterable[Task], job: Job, file_bytes: int, seed: int, workers:
     tried = before
     if tried.heaviest > file_bytes and policy.reencode != "png":
         for quality in _QUALITIES if policy.quality is None else (policy.quality,):
-            policy = replace(policy, reencode=policy.reencode or "lossy", quality=quality)
-            tried = weigher.weigh(policy)
+            lossier = replace(policy, reencode=policy.reencode or "lossy", quality=quality)
+            if lossier == policy:
+                continue
+            policy, tried = lossier, weigher.weigh(lossier)
             if tried.heaviest <= file_bytes:
                 break
     if tried.heaviest > file_bytes:
