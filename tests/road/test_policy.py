@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -203,6 +204,19 @@ def test_crops_follow_turns_sizes_and_the_samples_own_crop(tmp_path: Path) -> No
         assert (pixels.getpixel(spot)[0] > 150) == inside, spot  # type: ignore[index]
 
 
+def test_crops_are_planned_by_their_area(tmp_path: Path, make_target: Callable[..., str]) -> None:
+    """Else a file would be planned for as many whole images as there are objects."""
+    data = [
+        replace(sample, annotations=[Annotation("cat", (x, 10, 12, 9), x) for x in range(10, 130, 12)])
+        for sample in samples(20)
+    ]
+    template = parse_template(CLOSE, "close.yaml")
+    result = convert(data, template, tmp_path / "out", make_target(file_bytes=1_000_000))
+    assert result.manifest["examples"]["written"] == 200
+    assert [row["examples"] for row in result.manifest["shards"]] == [200]
+    assert result.manifest["shards"][0]["bytes"] < 1_000_000
+
+
 def budget(tmp_path: Path, data: list[Sample], size: int, **options: Any) -> tuple[Any, list[int]]:
     out = tmp_path / f"out{size}"
     result = convert(data, "detect", out, fit_file=size, **options)
@@ -369,4 +383,5 @@ def test_the_command_says_what_a_budget_costs(
     code, out, _ = command(capsys, *line[:-1], tmp_path / "dry", "--fit", "60kB", "--dry-run")
     assert code == 0
     assert "fit: quality 75" in out
+    assert re.search(r"train-00000 +20 +20 +(5\d|60)\.\d kB", out), "the plan says what was estimated"
     assert not (tmp_path / "dry").exists()

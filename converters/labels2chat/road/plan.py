@@ -11,7 +11,7 @@ from typing import Any
 from labels2chat.images import AS_IT_IS
 from labels2chat.road.job import Job
 from labels2chat.shards import Entry, Task, digest
-from labels2chat.types import Image
+from labels2chat.types import Image, Sample
 
 _TEXT_BYTES = 1500
 """A guess at a line's text; where it is wrong the shard rolls over to a further file."""
@@ -38,7 +38,10 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
         sample, split = task.sample, task.sample.split
         task.size = sum(file_size(image) for image in sample.images)
         count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
-        weight = count * (_TEXT_BYTES + (min(task.size, heaviest) * 4 / 3 if inline else 0))
+        image = min(task.size, heaviest) * 4 / 3 if inline else 0
+        if (crop := job.prompts[task.prompt].template.file.crop) is not None:
+            image *= min(1.0, _crops(sample, crop.margin) / max(1, count))
+        weight = count * (_TEXT_BYTES + image)
         entry = open_entries.get(split)
         over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
         if entry is not None and not one_file and (over or len(entry.tasks) >= most):
@@ -52,6 +55,19 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
         examples[split] += count
     for entry in open_entries.values():
         yield _sealed(entry)
+
+
+def _crops(sample: Sample, margin: float) -> float:
+    """Return how many whole images the crops around all objects come to, by their area."""
+    shares = 0.0
+    for annotation in sample.annotations or ():
+        image = sample.images[annotation.image] if 0 <= annotation.image < len(sample.images) else None
+        area = 0 if image is None else 1 if image.frame == "relative" else (image.width or 0) * (image.height or 0)
+        if annotation.bbox is None or not area:
+            shares += 1
+        else:
+            shares += min(1.0, abs(annotation.bbox[2] * annotation.bbox[3]) * (1 + 2 * margin) ** 2 / area)
+    return shares
 
 
 def _heaviest(job: Job) -> int:

@@ -151,6 +151,8 @@ def convert(
     entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
     if dry_run:
         lines = outline(entries, job)
+        if budget is not None:
+            lines = [line | {"bytes_about": budget.estimated[line["shard"].rpartition("-")[0]]} for line in lines]
         read = sum(line["samples"] for line in lines)
         made = {"samples": {"read": read}, "bad_records": len(source.problems)}
         return Result(out, made, 0, [], False, lines, found)
