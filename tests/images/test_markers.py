@@ -191,7 +191,25 @@ FORMS = [
     Form("tiff P", lambda i, e: save(indexed(i, COLOURS), "TIFF", **e)),
     Form("tiff RGBA", lambda i, e: save(clear(i, COLOURS), "TIFF", **e), alpha=True),
 ]
+FORMS.append(
+    Form(
+        "webp RGBA lossy",
+        lambda i, e: save(clear(i, COLOURS), "WEBP", quality=95, exact=True, **e),
+        COLOURS,
+        False,
+        alpha=True,
+    )
+)
 if features.check("avif"):
+    FORMS.append(
+        Form(
+            "avif RGBA",
+            lambda i, e: save(clear(i, COLOURS), "AVIF", quality=95, subsampling="4:4:4", **e),
+            COLOURS,
+            False,
+            alpha=True,
+        )
+    )
     FORMS.append(
         Form(
             "avif", lambda i, e: save(colour(i, COLOURS), "AVIF", quality=95, subsampling="4:4:4", **e), lossless=False
@@ -241,7 +259,7 @@ def policies(rng: random.Random, width: int, height: int) -> Policy:
         **form,
         multiple_of=multiple,
         quality=rng.choice([None, None, 70, 95]),
-        alpha=rng.choice(["keep", "keep", "#ffffff", "#101010", "#fafaf0"]),
+        alpha=rng.choice(["keep", "keep", "#ffffff", "#383838", "#fafaf0"]),
         strip_metadata=rng.random() < 0.3,
     )
 
