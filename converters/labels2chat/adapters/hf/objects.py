@@ -158,8 +158,10 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
     if not known.issuperset(value) or type(roles.bbox) is not str or roles.category is None:
         return None
     boxes, numbers, names = value[roles.bbox], value[roles.category], objects.names
-    ids = value[roles.id] if roles.id else range(len(boxes or ()))
-    areas = value[roles.area] if roles.area else [None] * len(ids or ())
+    if type(boxes) is not list:
+        return None
+    ids = value[roles.id] if roles.id else range(len(boxes))
+    areas = value[roles.area] if roles.area else [None] * len(boxes)
     annotations = []
     try:
         for box, number, id, area in zip(boxes, numbers, ids, areas, strict=True):
