@@ -157,9 +157,9 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
     known = {roles.bbox, roles.category, roles.id, roles.area}
     if not known.issuperset(value) or type(roles.bbox) is not str or roles.category is None:
         return None
-    boxes, numbers, names = value[roles.bbox], value[roles.category], objects.names
-    if type(boxes) is not list:
+    if any(type(part) is not list for part in value.values()):
         return None
+    boxes, numbers, names = value[roles.bbox], value[roles.category], objects.names
     ids = value[roles.id] if roles.id else range(len(boxes))
     areas = value[roles.area] if roles.area else [None] * len(boxes)
     annotations = []
