@@ -142,6 +142,7 @@ def test_without_a_policy_nothing_speaks_of_one(tmp_path: Path) -> None:
         {"policy": Policy(strip_metadata=True), "images": "url", "url_prefix": "https://x.y/"},
         {"fit_file": 10**6, "images": "url", "url_prefix": "https://x.y/"},
         {"fit_file": 10**6, "shard_size": 10},
+        {"fit_file": 0},
     ],
 )
 def test_what_can_not_be_is_refused_before_anything_is_written(options: dict[str, Any], tmp_path: Path) -> None:
@@ -363,6 +364,7 @@ def test_options_of_the_command(
         "--quality 0",
         "--reencode gif",
         "--fit 1MB --shard-size 4",
+        "--fit 0",
     ],
 )
 def test_wrong_options_are_usage(words: str, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -32,7 +32,7 @@ from labels2chat.road.output import close, make_folder, start_over, take_up
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
-from labels2chat.shards import Entry, Report, damage
+from labels2chat.shards import Entry, Report, damage, sweep
 from labels2chat.target import Limit, Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
@@ -120,6 +120,10 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    counts = (("limit", limit), ("shard_size", shard_size), ("workers", workers), ("fit_file", fit_file))
+    for option, number in counts:
+        if number is not None and number < 1:
+            raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
     source = open_source(source, options)
@@ -162,7 +166,7 @@ def convert(
         "template": _template_identity(templates),
         "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
         "options": {
-            "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
+            "adapter": {key: _written(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
             "split": split,
             "limit": limit,
@@ -252,9 +256,13 @@ def _work(
             if last is not None:
                 made.append(last.result())
             last = shard
-    finally:
         if last is not None:
             made.append(last.result())
+    except BaseException:
+        if last is not None:
+            wait([last])
+        sweep(job.out)
+        raise
     kept = len(reports)
     reports |= {report.shard: report for report in made}
     return [reports[name] for name in names], kept
@@ -386,6 +394,11 @@ def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: i
         raise UsageError("--fit is for files that hold their images: give --images inline")
     if fit_file is not None and shard_size is not None:
         raise UsageError("--fit makes one file of each split: leave out --shard-size")
+
+
+def _written(value: Any) -> str:
+    """Write an adapter's option as the command line has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:
