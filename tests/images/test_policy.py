@@ -134,6 +134,8 @@ def test_sizes_keep_to_every_limit(
         {"quality": 101},
         {"alpha": "white"},
         {"alpha": "#fff"},
+        {"reencode": "gif"},
+        {"shrink_to_detail": "auto"},
     ],
 )
 def test_values_that_cannot_be(values: dict[str, Any]) -> None:

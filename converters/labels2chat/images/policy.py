@@ -8,11 +8,13 @@ from typing import Literal
 
 from msgspec import Struct
 
-from labels2chat.errors import UsageError
+from labels2chat.errors import UsageError, did_you_mean
 
 _SEEN = {"low": (512, 512), "high": (2048, 768)}
 """What a model that reads tiles makes of an image: the longest side, then the shortest, both only down
 (https://platform.openai.com/docs/guides/images-vision, Calculating costs)."""
+
+_FORMS = ("jpeg", "png", "webp", "lossy")
 
 
 class Policy(Struct, frozen=True, omit_defaults=True):
@@ -43,6 +45,10 @@ class Policy(Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         """Check each value against its meaning."""
+        for name, words in (("shrink_to_detail", _SEEN), ("reencode", _FORMS)):
+            word = getattr(self, name)
+            if word is not None and word not in words:
+                raise UsageError(f"{name} {word!r}{did_you_mean(word, words)}")
         if not 0 < self.scale <= 1:
             raise UsageError(f"a scale is above 0 and at most 1; it is {self.scale:g}")
         for name, least in (("max_side", 1), ("max_pixels", 1), ("max_bytes", 1000), ("multiple_of", 1)):
