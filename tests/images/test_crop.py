@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import TemplateError
@@ -28,6 +30,34 @@ from labels2chat.types import Annotation, Box, Image, Keypoint, Picture, Sample
 )
 def test_around(bbox: Box | None, margin: float, rect: Rect) -> None:
     assert around(bbox, margin, 100, 80) == rect
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4),
+    st.floats(0, 3),
+    st.floats(0.1, 2),
+)
+def test_a_crop_lies_in_its_image_and_shows_its_object(
+    width: int, height: int, ends: list[float], margin: float, scale: float
+) -> None:
+    """Boxes of no size and on the edge too."""
+    (x1, x2), (y1, y2) = sorted(ends[:2]), sorted(ends[2:])
+    box = (x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height)
+    left, top, right, bottom = rect = around(box, margin, width, height)
+    assert 0 <= left < right <= width
+    assert 0 <= top < bottom <= height
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    annotation = Annotation("cat", box, 1)
+    view, own = closeup(Sample("1", [Image("a", width=width, height=height)], [annotation]), annotation, rect, size)
+    assert own.bbox is not None
+    x, y, w, h = own.bbox
+    across, down = size[0] / (right - left), size[1] / (bottom - top)
+    assert (x, y, w, h) == pytest.approx(
+        ((box[0] - left) * across, (box[1] - top) * down, box[2] * across, box[3] * down), abs=1e-6
+    )
+    assert view.annotations == [own]
 
 
 SAMPLE = Sample(

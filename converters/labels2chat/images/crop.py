@@ -23,7 +23,7 @@ def around(bbox: Box | None, margin: float, width: int, height: int) -> Rect:
     if bbox is None:
         return 0, 0, width, height
     x, y, w, h = bbox
-    left, top = max(0, math.floor(x - margin * w)), max(0, math.floor(y - margin * h))
+    left, top = min(max(0, math.floor(x - margin * w)), width - 1), min(max(0, math.floor(y - margin * h)), height - 1)
     right, bottom = min(width, math.ceil(x + w + margin * w)), min(height, math.ceil(y + h + margin * h))
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
