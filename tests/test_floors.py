@@ -27,7 +27,20 @@ FLOOR = {room: number for number, rooms in FLOORS for room in rooms}
 FRONT_DOOR = {"__init__", "__main__"}
 """`labels2chat` itself loads its rooms when they are asked for; `python -m labels2chat` is the command line's."""
 
-HEAVY = ("datasets", "fiftyone", "numpy", "openai", "pandas", "pydantic", "pyarrow", "ray", "tiktoken", "torch")
+HEAVY = (
+    "cv2",
+    "datasets",
+    "fiftyone",
+    "imagehash",
+    "numpy",
+    "openai",
+    "pandas",
+    "pydantic",
+    "pyarrow",
+    "ray",
+    "tiktoken",
+    "torch",
+)
 
 
 def room_of(path: Path) -> str:
