@@ -108,6 +108,8 @@ CODES: dict[str, str] = {
     "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
     "sample.no_labels": "the sample lacks a kind of label that the template needs",
     "template.failed": "the template could not be rendered for this sample",
+    "sample.duplicate": "the image and its labels are there already; leave out --dedup to keep it",
+    "screen.likely": "the provider says it leaves such images out; --on-likely keep or quarantine writes them",
     # examples
     "example.json": "make each line one JSON object",
     "example.schema": "give the example the shape that the target documents",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labels2chat.screen import Screen
 from labels2chat.target import Target
 from labels2chat.template import Setting, Template
 from labels2chat.types import Example
@@ -32,3 +33,5 @@ class Job(Struct):
     encode: Callable[[Example], list[bytes]]
     outcomes: bool = False
     """Whether the source wants to know what became of each sample (`Source.after`)."""
+    screen: Screen | None = None
+    """Counts the examples that the provider may leave out; None where it screens for nothing."""

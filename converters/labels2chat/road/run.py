@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 
 import labels2chat
@@ -27,11 +28,15 @@ from labels2chat.road.output import close, make_folder, start_over, take_up
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
+from labels2chat.road.sieve import OnLikely, Sieve, settle
+from labels2chat.screen import ceiling_warning, load_rules, open_screen
 from labels2chat.shards import Entry, Report, damage
 from labels2chat.target import Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
+_USUAL = {"together": "near", "on_likely": "keep", "people_screen": True}
+"""Such options are part of a run's identity where they are something else."""
 _SPLIT = re.compile(r"\w[\w .+-]*")
 
 
@@ -68,6 +73,12 @@ def convert(
     shard_size: int | None = None,
     workers: int | None = None,
     max_rejects: str | None = None,
+    val: str | None = None,
+    dedup: str | None = None,
+    together: str = "near",
+    on_likely: OnLikely = "keep",
+    screen_rules: str | None = None,
+    people_screen: bool = True,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -90,6 +101,14 @@ def convert(
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        val: '10%' or a number: cut so many samples off as the split val, by image, and by class where there are any.
+        dedup: leave out the samples whose image and labels an earlier one has: 'exact' by the file, 'near' by a
+            perceptual hash too.
+        together: which samples `val` keeps on one side: those with an image that is 'near' alike, or 'exact'ly.
+        on_likely: what to do with the samples whose labels name what the target says it leaves out of the training:
+            'keep', 'drop', or 'quarantine', which writes them into files of their own.
+        screen_rules: a YAML file with more such names.
+        people_screen: False where the provider has exempted you from its screening for people and faces.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -104,6 +123,10 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    _word("dedup", dedup, ("exact", "near"))
+    _word("together", together, ("exact", "near"))
+    _word("on-likely", on_likely, ("keep", "drop", "quarantine"))
+    screen = open_screen(target, screen_rules, not people_screen)
     allowed = _allowed_rejects(max_rejects)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
@@ -115,11 +138,15 @@ def convert(
         prefix += "/"
     job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target))
     job.outcomes = source.after is not None
+    job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
+    workers = workers or os.cpu_count() or 1
+    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers)
+    sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:
-        chosen = _selected(source, split, limit)
+        chosen = sieve(_selected(source, split, limit)) if cut or sieve.screen else _selected(source, split, limit)
         chosen = grouped(chosen, group) if group else chosen
         return _noted(chosen, became) if job.outcomes else chosen
 
@@ -128,7 +155,7 @@ def convert(
         lines = outline(entries, job)
         read = sum(line["samples"] for line in lines)
         return Result(out, {"samples": {"read": read}, "bad_records": len(source.problems)}, 0, [], False, lines)
-    identity = {
+    identity: dict[str, Any] = {
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
@@ -148,8 +175,11 @@ def convert(
             "shard_size": shard_size,
         },
     }
+    asked: dict[str, Any] = {"val": val, "dedup": dedup, "together": together}
+    asked |= {"on_likely": on_likely, "people_screen": people_screen}
+    asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
+    identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
     identity = clean(identity)
-    workers = workers or os.cpu_count() or 1
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
@@ -161,12 +191,14 @@ def convert(
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size)
             reports, kept = _work(entries, {}, job, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started)
+        manifest = close(out, identity, source, reports, started, sieve.rejects, sieve.told())
         if source.after is not None:
+            became |= {row["sample_id"]: row["code"] for row in sieve.rejects}
             for report in reports:
                 became |= report.unwritten
             source.after(became)
-    warnings = _warnings(reports, target, manifest)
+    uploaded = [r for r in reports if on_likely != "quarantine" or r.split not in sieve.set_apart]
+    warnings = [*_screened(uploaded, job), *_warnings(uploaded, target, manifest)]
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
     return Result(out, manifest, kept, warnings, rejected > allowed(read))
@@ -259,6 +291,25 @@ def _warnings(reports: list[Report], target: Target, manifest: dict[str, Any]) -
         for problem in check_file(tally, target):
             found.append(f"{made.file}: {problem.message} [{problem.rule}]")
     return found
+
+
+def _screened(reports: list[Report], job: Job) -> list[str]:
+    """Say how many examples the provider may leave out; loudly where a job fails for it."""
+    target, found = job.target, [report for report in reports if report.screened]
+    loud = (ceiling_warning(report.shard, sum(report.screened.values()), target) for report in found)
+    warnings = [warning for warning in loud if warning is not None]
+    likely = sum(report.screened.get("likely", 0) for report in found)
+    if likely and job.screen is not None:
+        warnings.append(
+            f"{likely:,} examples have labels of what {target.name} leaves out of the training "
+            f"({', '.join(job.screen.reasons)}); `labels2chat screen` says which, --on-likely drop or quarantine takes "
+            f"them out [{target.cite(target.excluded)}]"
+        )
+    return warnings
+
+
+def _digest(rules: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()
 
 
 def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:

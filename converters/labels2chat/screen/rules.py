@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,8 +45,7 @@ def load_rules(path: str | Path | None = None, known: tuple[str, ...] = ()) -> R
 
     A reason must be one of REASONS or of `known`, the target's own. Raises UsageError with file, line and column.
     """
-    text = (resources.files("labels2chat") / "screen" / "screening.yaml").read_text("utf-8")
-    rules = Document(text, "screening.yaml", UsageError).convert(Rules)
+    rules = _built_in()
     if path is None:
         return rules
     try:
@@ -64,3 +64,9 @@ def load_rules(path: str | Path | None = None, known: tuple[str, ...] = ()) -> R
     return msgspec.structs.replace(
         rules, rules=[*rules.rules, *own.rules], exceptions=[*rules.exceptions, *own.exceptions]
     )
+
+
+@cache
+def _built_in() -> Rules:
+    text = (resources.files("labels2chat") / "screen" / "screening.yaml").read_text("utf-8")
+    return Document(text, "screening.yaml", UsageError).convert(Rules)
