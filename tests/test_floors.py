@@ -20,7 +20,7 @@ FLOORS: list[tuple[float, set[str]]] = [
     (1, {"target", "coordinates"}),
     (2, {"images"}),
     (3, {"template", "check", "shards", "engines", "adapters", "targets", "tokens", "screen"}),
-    (4, {"road", "validate", "survey"}),
+    (4, {"road", "validate", "survey", "parse"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]
 FLOOR = {room: number for number, rooms in FLOORS for room in rooms}

@@ -6,7 +6,7 @@ pixels can't disagree.
 """
 
 from labels2chat.images.fit import Fit, fit
-from labels2chat.images.frame import crop_of, deliver
+from labels2chat.images.frame import back, crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
 from labels2chat.images.prepare import prepare, verify
@@ -16,6 +16,7 @@ __all__ = [
     "MAX_PIXELS",
     "Fit",
     "Header",
+    "back",
     "crop_of",
     "deliver",
     "fit",
