@@ -115,8 +115,9 @@ def _text(value: Any) -> str | None:
         return None
     body = value.get("body", value)
     choices = body.get("choices") if isinstance(body, dict) else None
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        message = choices[0].get("message")
+    if "body" in value or isinstance(choices, list):
+        first = choices[0] if isinstance(choices, list) and choices else None
+        message = first.get("message") if isinstance(first, dict) else None
         return _text(message.get("content")) if isinstance(message, dict) else None
     return _text(value["content"]) if "content" in value else msgspec.json.encode(value).decode()
 
@@ -138,8 +139,8 @@ def _chat(messages: list[Any], row: Row) -> None:
 def _image(url: str, row: Row) -> None:
     if url.startswith("data:"):
         try:
-            row.digest = hashlib.sha256(pybase64.b64decode(url.partition(",")[2])).digest()
-        except ValueError:
-            row.fault = "its image is not base64"
+            row.digest = hashlib.sha256(pybase64.b64decode(url.partition(",")[2], validate=True)).digest()
+        except ValueError:  # then something else has to say which image it is
+            pass
     else:
         row.name = unquote(urlsplit(url).path)
