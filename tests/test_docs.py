@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from labels2chat.coordinates import CONVENTIONS
+from labels2chat.errors import CODES
+from labels2chat.parse.rows import ANSWER_KEYS, ID_KEYS, NAME_KEYS
 from labels2chat.template import Setting, parse_template
 from labels2chat.template.filters import FILTERS
 from labels2chat.template.schema import File, Negatives, Sampling, Select
@@ -38,3 +40,10 @@ def test_the_smallest_one_counts() -> None:
     sample = Sample("1", [Image("a.jpg", width=200, height=100)], annotations)
     setting = Setting(["car", "tree"], CONVENTIONS["pixel"])
     assert template.render(sample, setting)[0].messages[-1].content == ["2"]
+
+
+def test_the_page_on_answers_names_everything() -> None:
+    """Each key of a row and each code of a reject."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "parse.md").read_text()
+    names = [*ID_KEYS, *NAME_KEYS, *ANSWER_KEYS, *(code for code in CODES if code.startswith("answer."))]
+    assert not [name for name in names if f"`{name}`" not in page]

@@ -50,7 +50,7 @@ def parse(
 
     \b
     Example:
-      labels2chat parse answers.jsonl --coordinates qwen3-vl --against coco:instances.json -o results.json
+      labels2chat parse train.jsonl --against coco:instances.json -O images=photos -o results.json
     """
     if (out is None) == (field is None):
         raise UsageError("say where the objects go: -o results.json, or --field NAME of a FiftyOne dataset")
