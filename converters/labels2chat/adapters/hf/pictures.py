@@ -5,6 +5,7 @@ A Sample holds a `Reference`, which is light and compares equal between two walk
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import partial
 from threading import Lock
@@ -60,6 +61,15 @@ class Reference:
         return (Reference, (self.reader, self.row, self.item)) if self.reader.portable else (partial, (bytes, self()))
 
 
+def read_at(file: Any, offset: int, size: int) -> bytes:
+    """Return `size` bytes of an open file, fewer at its end; processes that share the file don't disturb each other."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    file.seek(offset)
+    data: bytes = file.read(size)
+    return data
+
+
 class FilePictures(Struct, frozen=True):
     """Byte ranges of a file: get(offset, size)."""
 
@@ -113,5 +123,4 @@ class _Segment:
 
     def get(self, offset: int, size: int) -> bytes:
         with self._lock:
-            self._file.seek(offset)
-            return self._file.read(size)
+            return read_at(self._file, offset, size)
