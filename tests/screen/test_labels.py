@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labels2chat.errors import UsageError
-from labels2chat.screen import Screen, load_rules, open_screen
+from labels2chat.screen import Rule, Rules, Screen, load_rules, open_screen
 from labels2chat.target import load_target
 from labels2chat.types import Annotation, Image, Question, Sample
 
@@ -211,3 +211,12 @@ def test_of_lvis_classes_only_the_person_is_likely(screen: Screen) -> None:
     categories = json.loads((FIXTURES / "coco" / "lvis" / "lvis_val_100.json").read_text())["categories"]
     likely = [c["synset"] for c in categories if screen.level(sample(c["name"])) == "likely"]
     assert likely == ["person.n.01"]
+
+
+@pytest.mark.parametrize("word", ["ladies", "babies", "brides", "bosses", "families", "coaches", "boys"])
+def test_a_word_in_the_plural(word: str) -> None:
+    """Every form that counts as a word of the table is seen in a caption."""
+    singular = {"ladies": "lady", "babies": "baby", "families": "family", "bosses": "boss", "coaches": "coach"}
+    name = singular.get(word, word[:-1])
+    table = Rules(version=1, rules=[Rule(reasons=["people"], words=[name])])
+    assert Screen(table, ALL).level(Sample("1", [Image("a.jpg")], captions=[f"Some {word}."])) is not None

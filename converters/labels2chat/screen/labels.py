@@ -6,7 +6,7 @@ A label that names a person says that one is there; no label says that none is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -51,31 +51,39 @@ class Screen:
             first = phrase.partition(" ")[0]
             self.longest[first] = max(self.longest.get(first, 0), phrase.count(" ") + 1)
         self._known: dict[str, tuple[Hit, ...]] = {}
+        self._surface = {form for word in self.words for form in (word, f"{word}s", f"{word}es", f"{word[:-1]}ies")}
 
     def __call__(self, sample: Sample) -> list[Hit]:
         """Return what the sample's classes, captions, questions and file names say; [] where they say nothing."""
-        if not self.reasons:
-            return []
-        known = self._known
-        hits: list[Hit] = []
-        for name in {annotation.category for annotation in sample.annotations or ()}:
-            hits += known[name] if name in known else self._class(name)
-        for name in sample.labels:
-            hits += known[name] if name in known else self._class(name)
-        for caption in sample.captions:
-            hits += self.text(caption, "caption")
-        for question in sample.questions:
-            for text in (question.question, *question.answers):
-                hits += [Hit("possible", hit.reason, hit.why) for hit in self.text(text, "question")]
-        for image in sample.images:
-            if "captcha" in image.name.lower() and "CAPTCHAs" in self.reasons:
-                hits.append(Hit("possible", "CAPTCHAs", "file name"))
-        return strongest(hits)
+        return strongest([hit for hits in self._hits(sample) for hit in hits])
 
     def level(self, sample: Sample) -> Level | None:
         """Return the strongest level, or None where the labels say nothing."""
-        hits = self(sample)
-        return highest(hits) if hits else None
+        found: Level | None = None
+        for hits in self._hits(sample):
+            for hit in hits:
+                if hit.level == "likely":
+                    return "likely"
+                found = "possible"
+        return found
+
+    def _hits(self, sample: Sample) -> Iterator[Iterable[Hit]]:
+        if not self.reasons:
+            return
+        known = self._known
+        for name in {annotation.category for annotation in sample.annotations or ()}:
+            yield known[name] if name in known else self._class(name)
+        for name in sample.labels:
+            yield known[name] if name in known else self._class(name)
+        for caption in sample.captions:
+            yield self.text(caption, "caption")
+        for question in sample.questions:
+            for text in (question.question, *question.answers):
+                yield [Hit("possible", hit.reason, hit.why) for hit in self.text(text, "question")]
+        if "CAPTCHAs" in self.reasons:
+            yield [
+                Hit("possible", "CAPTCHAs", "file name") for image in sample.images if "captcha" in image.name.lower()
+            ]
 
     def _class(self, name: str) -> tuple[Hit, ...]:
         hits = tuple(Hit(level, reason, f"class {name!r}") for reason, level in self.marks(name).items())
@@ -111,10 +119,11 @@ class Screen:
 
     def text(self, text: str, what: str) -> list[Hit]:
         """Look the words of a sentence up."""
-        words = tokens(text)
-        if self.words.keys().isdisjoint(words):
+        words = _WORD.findall(text.casefold())
+        if self._surface.isdisjoint(words):
             return []
-        hits = []
+        words = [_singular(word) for word in words]
+        hits: list[Hit] = []
         for word in dict.fromkeys(self._plain(words)):
             hits += [Hit(level, reason, f"{what} {word!r}") for reason, level in self.words.get(word, {}).items()]
         return hits
@@ -155,7 +164,7 @@ def _singular(word: str) -> str:
         return word
     if word.endswith("ies"):
         return word[:-3] + "y"
-    return word[:-2] if word.endswith(("ches", "shes", "xes")) else word[:-1]
+    return word[:-2] if word.endswith(("ches", "shes", "sses", "xes")) else word[:-1]
 
 
 def strongest(hits: list[Hit]) -> list[Hit]:
