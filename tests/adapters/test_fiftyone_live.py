@@ -26,6 +26,7 @@ from tests.mongod import server, why_not
 from labels2chat import convert
 from labels2chat.adapters import read, read_collection
 from labels2chat.adapters.fiftyone import database, from_collection
+from labels2chat.cli import main
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.parse import parse
 from labels2chat.types import Sample
@@ -611,6 +612,12 @@ def test_predictions_come_back_into_a_field(fo: Any, make: Make, pictures: Path,
     assert first.confidence == 1.0
     found = dataset.evaluate_detections("answered", gt_field="ground_truth", compute_mAP=True, progress=False)
     assert found.mAP() == pytest.approx(1.0)
+    words = ["parse", str(tmp_path / "answers.jsonl"), "--against", "fiftyone:made", "--field", "by_command"]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert not ended.value.code
+    dataset.reload()
+    assert dataset.count("by_command.detections") == 3
     with pytest.raises(UsageError, match="the labels were read from it"):
         source.predictions("ground_truth", parsed.found)
     with pytest.raises(UsageError, match="it holds no Detections"):

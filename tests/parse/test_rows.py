@@ -58,6 +58,13 @@ def results(tmp_path: Path, source: Source, *rows: Any, **keys: Any) -> tuple[li
         {"image_id": 2, "messages": [{"role": "assistant", "content": "no"}, {"role": "assistant", "content": ANSWER}]},
         {"image_id": 2, "messages": [{"role": "assistant", "content": [{"type": "text", "text": ANSWER}]}]},
         {
+            "input": {
+                "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "a/2.png"}}]}]
+            },
+            "preferred_output": [{"role": "assistant", "content": ANSWER}],
+            "non_preferred_output": [{"role": "assistant", "content": "none"}],
+        },
+        {
             "messages": [
                 {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x.y/z/a/2.png?v=1"}}]},
                 {"role": "assistant", "content": ANSWER},

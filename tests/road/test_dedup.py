@@ -144,6 +144,12 @@ def test_what_a_sample_tells() -> None:
     assert len({told(s) for s in (one, *others)}) == 5
 
 
+def test_none_found_is_said_too(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    assert (
+        convert(f"imagefolder:{make_folder()}", "classify", tmp_path / "out", dedup="exact").manifest["duplicates"] == 0
+    )
+
+
 def test_bad_and_remote_images() -> None:
     """What can't be read is like nothing; a URL is like the same URL."""
     samples = [
@@ -219,3 +225,30 @@ def test_without_the_options_nothing_is_said_of_them(make_folder: Callable[..., 
     assert not {"val", "duplicates", "on_likely", "screened"} & manifest.keys()
     assert not {"val", "dedup", "together", "on_likely", "people_screen", "screen_rules"} & manifest["options"].keys()
     assert "screened" not in manifest["plan"][0]
+
+
+@needs_imagehash
+def test_the_same_at_any_number_of_workers(tmp_path: Path, contents: Contents) -> None:
+    samples = [sample(n, data) for n in range(9) for data in variants(scene(n))]
+    for workers in (1, 3):
+        convert(samples, "classify", tmp_path / f"{workers}", dedup="near", val="30%", workers=workers)
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+def test_memory_does_not_hold_pictures() -> None:
+    """3,000 pictures of 100,000 bytes leave a few hundred bytes each."""
+    import tracemalloc
+
+    def made() -> Any:
+        for number in range(3_000):
+            yield Sample(str(number), [Image("a", data=number.to_bytes(100_000, "big"))], labels=["cat"])
+
+    tracemalloc.start()
+    try:
+        found = look(made(), near=False, workers=1)
+        left, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 3_000
+    assert left < 3_000 * 400
+    assert most < 30_000_000  # a few chunks of pictures are under way

@@ -211,3 +211,14 @@ def test_detections_are_stratified_too(tmp_path: Path, draw: Callable[..., bytes
     answers = [line.rpartition('"assistant"')[2] for line in text.splitlines()]
     assert len(answers) == 10
     assert sum("dog" in answer for answer in answers) == 1
+
+
+def test_a_template_of_several_images(make_folder: Callable[..., Path], tmp_path: Path, rows: Rows) -> None:
+    """Pairs are made within a split, after it was cut."""
+    samples = [
+        Sample(path.name, [Image(path.name, path=str(path))], [Annotation("cat", (1, 1, 9, 9))])
+        for path in sorted(make_folder(40).rglob("*.png"))
+    ]
+    result = convert(samples, "compare", tmp_path / "out", val="8", together="exact", limit=40)
+    assert result.manifest["samples"]["read"] == 20
+    assert [(row["split"], row["images"] // 2) for row in result.manifest["shards"]] == [("train", 16), ("val", 4)]

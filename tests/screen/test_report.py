@@ -154,6 +154,33 @@ def test_a_cascade_finds_a_face() -> None:
     assert count((PHOTOS.parent / "exif" / "recurser" / "Landscape_1.jpg").read_bytes()) == 0
 
 
+def test_faces_by_a_model_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is told the size of each picture, which is upright and at most 1024 pixels long."""
+    cv2 = pytest.importorskip("cv2")
+    asked: list[tuple[int, int]] = []
+
+    class Network:
+        def setInputSize(self, size: tuple[int, int]) -> None:  # noqa: N802 - OpenCV's name
+            asked.append(size)
+
+        def detect(self, pixels: Any) -> tuple[int, Any]:
+            assert (pixels.shape, pixels.dtype) == ((asked[-1][1], asked[-1][0], 3), "uint8")
+            assert pixels[0, 0].tolist() == pytest.approx([30, 20, 200], abs=4)  # blue, green, red
+            return 1, [object()] * 2 if len(asked) == 1 else None
+
+    class Detector:
+        create = staticmethod(lambda model, config, size: Network())
+
+    monkeypatch.setattr(cv2, "FaceDetectorYN", Detector)
+    (tmp_path / "yunet.onnx").write_bytes(b"")
+    count = face_detector(str(tmp_path / "yunet.onnx"))
+    exif, out = Pillow.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Pillow.new("RGB", (2000, 1000), (200, 20, 30)).save(out, "JPEG", exif=exif)
+    assert (count(out.getvalue()), count(out.getvalue())) == (2, 0)
+    assert asked == [(512, 1024)] * 2
+
+
 def test_a_face_is_never_more_than_possible(people: Callable[..., Source], monkeypatch: pytest.MonkeyPatch) -> None:
     import labels2chat.screen.report as report
 

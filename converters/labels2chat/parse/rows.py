@@ -88,9 +88,14 @@ def _row(line: bytes, where: str) -> Row:
         value = value.get("path") if isinstance(value, dict) else value
         if isinstance(value, str) and row.name is None:
             row.name = value
-    messages = content.get("messages")
-    if isinstance(messages, list):
-        _chat(messages, row)
+    asked = content.get("input")  # a preference pair: the question, and the better answer
+    for messages in (
+        content.get("messages"),
+        asked.get("messages") if isinstance(asked, dict) else None,
+        content.get("preferred_output"),
+    ):
+        if isinstance(messages, list):
+            _chat(messages, row)
     for key in ANSWER_KEYS:
         if row.answer is None and key in content:
             row.answer = _text(content[key])

@@ -2,7 +2,7 @@
 
 Two files are exactly alike by their sha256, nearly alike by a perceptual hash: 64 bits of the picture's low
 frequencies (pHash, https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html), which another size,
-format or quality hardly changes. What is kept of an image is a few numbers, so memory grows by some 300 bytes each.
+format or quality hardly changes. What is kept of an image is a few numbers, so memory grows by some 400 bytes each.
 """
 
 from __future__ import annotations

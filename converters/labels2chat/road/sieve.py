@@ -30,8 +30,8 @@ class Cut(Struct):
     doubled: dict[int, int] = field(default_factory=dict)
     """Sample to leave out -> the one that stays."""
     validation: set[int] = field(default_factory=set)
-    alike: bool = False
-    """Whether nearly alike images were looked for."""
+    dedup: str | None = None
+    """Which duplicates were looked for: 'exact', 'near' or none."""
     together: int = 0
     """Groups of several samples with alike images, each on one side."""
 
@@ -61,7 +61,7 @@ class Sieve:
             if place in named:
                 named[place] = sample.id
             if place in cut.doubled:
-                what = "nearly the same image" if cut.alike else "the same image"
+                what = "nearly the same image" if cut.dedup == "near" else "the same image"
                 text = f"{what} and labels as sample {named[cut.doubled[place]]}"
                 self._leave_out("sample.duplicate", text, sample)
                 continue
@@ -93,7 +93,7 @@ class Sieve:
         done: dict[str, Any] = {}
         if self.cut is not None and self.cut.validation:
             done["val"] = {"samples": dict(sorted(self.splits.items())), "kept_together": self.cut.together}
-        if codes["sample.duplicate"]:
+        if self.cut is not None and self.cut.dedup is not None:
             done["duplicates"] = codes["sample.duplicate"]
         if self.screen is not None:
             done["on_likely"] = {"dropped": codes["screen.likely"], "quarantined": self.quarantined}
@@ -140,7 +140,7 @@ def settle(
 
     near = "near" in (dedup, keep_together if val is not None else None)
     alike = look(noted(), near, workers)
-    cut = Cut(alike=dedup == "near")
+    cut = Cut(dedup=dedup)
     if dedup is not None:
         cut.doubled = duplicates(alike, says, dedup == "near")
     if val is not None:
