@@ -79,6 +79,18 @@ def test_of_cocos_classes_only_person_is_likely(screen: Screen) -> None:
                 "baby_buggy",
                 "CD_player",
                 "record_player",
+                "cassette player",  # ImageNet
+                "yellow lady's slipper, yellow lady-slipper",
+                "hand blower, blow dryer, blow drier, hair dryer, hair drier",
+                "screwdriver",
+                "cowboy hat, ten-gallon hat",
+                "ski mask",
+                "king crab, Alaska crab",
+                "boxer",
+                "Infant bed",  # Open Images
+                "Face powder",
+                "Ladybug",
+                "Hair spray",
                 "phonograph_(record_player)",
                 "cap_(headwear)",
                 "clock face",
