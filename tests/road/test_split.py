@@ -187,6 +187,20 @@ def test_without_imagehash(make_folder: Callable[..., Path], tmp_path: Path, mon
     assert not (tmp_path / "out").exists()
 
 
+def test_progress_of_the_look_at_all_images(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    convert(
+        f"imagefolder:{make_folder(30)}",
+        "classify",
+        tmp_path / "out",
+        val="10%",
+        together="exact",
+        progress=lambda state: seen.append((state.samples, state.examples)),
+    )
+    assert seen[:30] == [(number, 0) for number in range(1, 31)]
+    assert seen[-1] == (30, 30)
+
+
 def test_resume_takes_no_other_split(make_folder: Callable[..., Path], tmp_path: Path) -> None:
     source, keys = f"imagefolder:{make_folder(20)}", {"val": "10%", "together": "exact"}
     convert(source, "classify", tmp_path / "out", **keys)  # type: ignore[arg-type]

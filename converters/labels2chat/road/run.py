@@ -115,6 +115,8 @@ def convert(
             'keep', 'drop', or 'quarantine', which writes them into files of their own.
         screen_rules: a YAML file with more such names.
         people_screen: False where the provider has exempted you from its screening for people and faces.
+        progress: called now and then with how far the run is; before that, where `val` or `dedup` look at all images,
+            with how far that is.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -152,7 +154,12 @@ def convert(
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
     workers = workers or os.cpu_count() or 1
-    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers)
+
+    def looked(number: int) -> None:
+        if progress is not None:
+            progress(Progress(number, 0, 0, source.count))
+
+    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
     sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:

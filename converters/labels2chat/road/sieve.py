@@ -113,8 +113,12 @@ def settle(
     split: str | None,
     seed: int,
     workers: int,
+    tell: Callable[[int], None],
 ) -> Cut | None:
-    """Look at all images where --val or --dedup asks for it; None where neither does. Raises UsageError."""
+    """Look at all images where --val or --dedup asks for it; None where neither does. Raises UsageError.
+
+    `tell` gets how many samples were looked at.
+    """
     if val is None and dedup is None:
         return None
     if val is not None:
@@ -126,7 +130,8 @@ def settle(
     known: dict[tuple[int, ...], tuple[int, ...]] = {}
 
     def noted() -> Iterator[Sample]:
-        for sample in samples():
+        for number, sample in enumerate(samples(), 1):
+            tell(number)
             if dedup is not None:
                 says.append(told(sample))
             if val is not None:
