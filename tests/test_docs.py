@@ -10,7 +10,9 @@ import pytest
 
 from labels2chat.cli.convert_command import convert
 from labels2chat.coordinates import CONVENTIONS
+from labels2chat.errors import CODES
 from labels2chat.images import Policy
+from labels2chat.parse.rows import ANSWER_KEYS, ID_KEYS, NAME_KEYS
 from labels2chat.template import Setting, parse_template
 from labels2chat.template.filters import FILTERS
 from labels2chat.template.schema import File, Negatives, Sampling, Select
@@ -56,3 +58,10 @@ def test_the_page_on_images_names_every_option() -> None:
     options = {param.name: param.opts[0] for param in convert.params}
     wanted = [*(name for name in Policy.__struct_fields__ if name != "scale"), "fit_file", "verify"]
     assert [name for name in wanted if f"`{options[name]}" not in IMAGES] == []
+
+
+def test_the_page_on_answers_names_everything() -> None:
+    """Each key of a row and each code of a reject."""
+    page = (Path(__file__).resolve().parent.parent / "docs" / "parse.md").read_text()
+    names = [*ID_KEYS, *NAME_KEYS, *ANSWER_KEYS, *(code for code in CODES if code.startswith("answer."))]
+    assert not [name for name in names if f"`{name}`" not in page]

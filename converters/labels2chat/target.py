@@ -62,6 +62,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     file_bytes: Limit
     excluded: Allowed
     """What the provider screens images for, and leaves out of the training."""
+    excluded_opt_out: Allowed | None = None
+    """What of it a provider may exempt a customer from, on application."""
+    skipped_max: Limit | None = None
+    """How many examples of a file may be left out before the whole job fails."""
     sunset: str | None = None
     """The date from which no new job can be made, ISO 8601."""
     advice: list[str] = field(default_factory=list)
@@ -84,10 +88,8 @@ def load_target(name: str) -> Target:
         raise TargetError(f"no target {name!r}{did_you_mean(name, target_names())}")
     document = Document(text, label, TargetError)
     target = document.convert(Target)
-    for key in ("roles", "image_roles", "formats", "modes", "detail", "excluded"):
-        _known_source(document, target, key)
     for key in target.__struct_fields__:
-        if isinstance(getattr(target, key), Limit):
+        if isinstance(getattr(target, key), Limit | Allowed):
             _known_source(document, target, key)
     if target.shape not in (shapes := _stems(".py")):
         raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")

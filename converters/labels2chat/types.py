@@ -146,6 +146,10 @@ class Source(Struct):
     """What was passed over and counted: {'hidden files': 3}."""
     problems: list[Problem] = field(default_factory=list)
     """Bad records that belong to no Sample."""
+    category_ids: dict[str, Any] = field(default_factory=dict)
+    """The source's own id of each class, where it has any."""
+    predictions: Callable[[str, dict[str, list[Annotation]]], None] | None = None
+    """Puts predictions into the source: the name of a field, and the objects by Sample id."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 

@@ -130,12 +130,41 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     metavar="N|P%",
     help="Exit with 3 above this; 10% if not given, once 100 samples were read.",
 )
+@click.option("--val", metavar="P%|N", help="Cut off a split val: by image, by class where there are any.")
+@click.option(
+    "--dedup",
+    type=click.Choice(["exact", "near"]),
+    help="Leave out samples with the same labels and the same image: the same file, or one that looks alike.",
+)
+@click.option(
+    "--together",
+    type=click.Choice(["exact", "near"]),
+    default="near",
+    show_default=True,
+    help="Which images --val keeps on one side.",
+)
+@click.option(
+    "--on-likely",
+    type=click.Choice(["keep", "drop", "quarantine"]),
+    default="keep",
+    show_default=True,
+    help="What to do with images whose labels name what the provider leaves out.",
+)
+@click.option("--screen-rules", type=click.Path(), help="A YAML file with more such names; see `labels2chat screen`.")
+@click.option("--no-people-screen", "exempt", is_flag=True, help="Your subscription is exempt from it.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
 @format_option
 @click.pass_context
 def convert(
-    ctx: click.Context, /, source: str, out: str, template: str | dict[str, float], form: str, **arguments: Any
+    ctx: click.Context,
+    /,
+    source: str,
+    out: str,
+    template: str | dict[str, float],
+    form: str,
+    exempt: bool,
+    **arguments: Any,
 ) -> None:
     """Make training files from a dataset.
 
@@ -153,7 +182,7 @@ def convert(
         def tell(state: Progress) -> None:
             update(state.samples, state.total)
 
-        result = run(source, template, out, progress=tell, policy=policy, **arguments)
+        result = run(source, template, out, progress=tell, policy=policy, people_screen=not exempt, **arguments)
     if arguments["dry_run"]:
         _print_plan(result, form)
         return
@@ -200,6 +229,14 @@ def _print(result: Result) -> None:
     click.echo(f"  images    {images['passed_through']:,} byte for byte, {images['reencoded']:,} repaired")
     if result.budget:
         click.echo(f"  fit       {_fit(result.budget)}")
+    if "val" in manifest:
+        parts = ", ".join(f"{split} {count:,}" for split, count in manifest["val"]["samples"].items())
+        click.echo(f"  splits    {parts}; {manifest['val']['kept_together']:,} groups of alike images kept together")
+    if "duplicates" in manifest:
+        click.echo(f"  dedup     {manifest['duplicates']:,} duplicates left out")
+    if "on_likely" in manifest:
+        done = manifest["on_likely"]
+        click.echo(f"  screened  {done['dropped']:,} samples dropped, {done['quarantined']:,} in quarantine")
     for code, count in manifest["warnings"].items():
         click.echo(f"  note      {code}: {count:,}")
     for code, count in manifest["rejects"]["by_code"].items():

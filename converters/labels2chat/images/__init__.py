@@ -7,7 +7,7 @@ pixels can't disagree. Where a `Policy` limits the bytes, `settle` tries sizes a
 
 from labels2chat.images.crop import around, closeup
 from labels2chat.images.fit import Fit, fit
-from labels2chat.images.frame import crop_of, deliver
+from labels2chat.images.frame import back, crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
 from labels2chat.images.pixels import decode
@@ -24,6 +24,7 @@ __all__ = [
     "Header",
     "Policy",
     "around",
+    "back",
     "closeup",
     "crop_of",
     "decode",

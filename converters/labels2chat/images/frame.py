@@ -86,6 +86,14 @@ def crop_of(image: Image, header: Header, annotations: list[Annotation]) -> tupl
     return left, top, right, bottom
 
 
+def back(bbox: Box, image: Image, header: Header, fit: Fit, annotations: list[Annotation]) -> Box:
+    """Move a box from the delivered image to the frame in which the dataset counts: the inverse of what `deliver` does.
+
+    Raises RecordError (image.size_mismatch) where `deliver` does.
+    """
+    return _box(bbox, _inverse(_path(image, header, fit, _frame(image, header, annotations, []))))
+
+
 def _frame(image: Image, header: Header, annotations: list[Annotation], warnings: list[str]) -> str:
     """Decide between 'stored' and 'display' for one image, each perhaps 'rescaled' too."""
     stored, upright = (header.width, header.height), header.upright

@@ -128,10 +128,26 @@ def _digest(path: Path) -> str | None:
         return None
 
 
-def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Report], started: float) -> dict[str, Any]:
-    """Write rejects and manifest, enforce the accounting, and clear the state away."""
-    samples, examples = total(reports, "samples"), total(reports, "examples")
+def close(
+    out: Path,
+    identity: dict[str, Any],
+    source: Source,
+    reports: list[Report],
+    started: float,
+    left_out: list[dict[str, Any]],
+    told: dict[str, Any],
+) -> dict[str, Any]:
+    """Write rejects and manifest, enforce the accounting, and clear the state away.
+
+    `left_out` are the rejects of samples that were taken out before the plan, `told` what is said of it.
+    """
+    empty = Report("", "", "")
+    samples, examples = total([empty, *reports], "samples"), total([empty, *reports], "examples")
+    samples["read"] += len(left_out)
+    samples["skipped"] += len(left_out)
+    screened = total(reports, "screened")
     rows = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
+    rows += [{**row, "shard": None} for row in left_out]
     rows += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
     if samples["read"] != samples["converted"] + samples["skipped"] + samples["rejected"]:
         raise RuntimeError(f"the accounting does not add up: {samples}")  # a bug of ours, never the user's
@@ -144,16 +160,23 @@ def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Rep
         **identity,
         "samples": samples,
         "examples": examples,
-        "images": total(reports, "images"),
+        "images": total([empty, *reports], "images"),
         "rejects": {
             "lines": len(rows),
             "by_code": dict(sorted(codes.items())),
             "sha256": hashlib.sha256(rejects).hexdigest(),
         },
         "warnings": dict(sorted(total(reports, "warnings").items())),
+        **told,
+        **({"screened": dict(sorted(screened.items()))} if screened else {}),
         "shards": [msgspec.to_builtins(made) for made in files],
         "plan": [
-            {key: value for key, value in msgspec.to_builtins(report).items() if key != "rejects"} for report in reports
+            {
+                key: value
+                for key, value in msgspec.to_builtins(report).items()
+                if key != "rejects" and (value or key != "screened")
+            }
+            for report in reports
         ],
         "timing": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": 0.0},
     }

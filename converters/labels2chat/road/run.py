@@ -32,6 +32,8 @@ from labels2chat.road.output import close, make_folder, start_over, take_up
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
+from labels2chat.road.sieve import OnLikely, Sieve, settle
+from labels2chat.screen import ceiling_warning, load_rules, open_screen
 from labels2chat.shards import Entry, Report, damage, sweep
 from labels2chat.target import Limit, Target, load_target
 from labels2chat.template import Template, load_template
@@ -39,6 +41,8 @@ from labels2chat.types import Example, Sample, Source
 
 ENGINES = ("processes", "threads")
 
+_USUAL = {"together": "near", "on_likely": "keep", "people_screen": True}
+"""Such options are part of a run's identity where they are something else."""
 _SPLIT = re.compile(r"\w[\w .+-]*")
 
 
@@ -80,6 +84,12 @@ def convert(
     workers: int | None = None,
     engine: str | None = None,
     max_rejects: str | None = None,
+    val: str | None = None,
+    dedup: str | None = None,
+    together: str = "near",
+    on_likely: OnLikely = "keep",
+    screen_rules: str | None = None,
+    people_screen: bool = True,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -106,6 +116,16 @@ def convert(
         workers: how many prepare and write samples; one per processor where None.
         engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        val: '10%' or a number: cut so many samples off as the split val, by image, and by class where there are any.
+        dedup: leave out the samples whose image and labels an earlier one has: 'exact' by the file, 'near' by a
+            perceptual hash too.
+        together: which samples `val` keeps on one side: those with an image that is 'near' alike, or 'exact'ly.
+        on_likely: what to do with the samples whose labels name what the target says it leaves out of the training:
+            'keep', 'drop', or 'quarantine', which writes them into files of their own.
+        screen_rules: a YAML file with more such names.
+        people_screen: False where the provider has exempted you from its screening for people and faces.
+        progress: called now and then with how far the run is; before that, where `val` or `dedup` look at all images,
+            with how far that is.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -120,6 +140,10 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    _word("dedup", dedup, ("exact", "near"))
+    _word("together", together, ("exact", "near"))
+    _word("on-likely", on_likely, ("keep", "drop", "quarantine"))
+    screen = open_screen(target, screen_rules, not people_screen)
     counts = (("limit", limit), ("shard_size", shard_size), ("workers", workers), ("fit_file", fit_file))
     for option, number in counts:
         if number is not None and number < 1:
@@ -137,15 +161,23 @@ def convert(
         prefix += "/"
     job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target), policy)
     job.outcomes = source.after is not None
+    job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
+    workers = workers or os.cpu_count() or 1
+
+    def looked(number: int) -> None:
+        if progress is not None:
+            progress(Progress(number, 0, 0, source.count))
+
+    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
+    sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:
-        chosen = _selected(source, split, limit)
+        chosen = sieve(_selected(source, split, limit)) if cut or sieve.screen else _selected(source, split, limit)
         chosen = grouped(chosen, group) if group else chosen
         return _noted(chosen, became) if job.outcomes else chosen
 
-    workers = workers or os.cpu_count() or 1
     budget: Budget | None = None
     if fit_file is not None:
         budget = choose(assign(samples, job), job, min(fit_file, target.file_bytes.value), seed, workers)
@@ -160,7 +192,7 @@ def convert(
         read = sum(line["samples"] for line in lines)
         made = {"samples": {"read": read}, "bad_records": len(source.problems)}
         return Result(out, made, 0, [], False, lines, found)
-    identity = {
+    identity: dict[str, Any] = {
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
@@ -182,6 +214,10 @@ def convert(
             **({"fit": fit_file} if fit_file is not None else {}),
         },
     }
+    asked: dict[str, Any] = {"val": val, "dedup": dedup, "together": together}
+    asked |= {"on_likely": on_likely, "people_screen": people_screen}
+    asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
+    identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
     identity = clean(identity)
     make_folder(out)
     with locked(out):
@@ -194,12 +230,15 @@ def convert(
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
-        manifest = close(out, identity | ({"fit": found} if found else {}), source, reports, started)
+        told = sieve.told() | ({"fit": found} if found else {})
+        manifest = close(out, identity, source, reports, started, sieve.rejects, told)
         if source.after is not None:
+            became |= {row["sample_id"]: row["code"] for row in sieve.rejects}
             for report in reports:
                 became |= report.unwritten
             source.after(became)
-    warnings = _warnings(reports, job.target, manifest)
+    uploaded = [r for r in reports if on_likely != "quarantine" or r.split not in sieve.set_apart]
+    warnings = [*_screened(uploaded, job), *_warnings(uploaded, job.target, manifest)]
     if budget is not None:
         warnings += _overflows(reports, budget)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
@@ -328,6 +367,25 @@ def _overflows(reports: list[Report], budget: Budget) -> list[str]:
         for split, parts in sizes.items()
         if len(parts) > 1
     ]
+
+
+def _screened(reports: list[Report], job: Job) -> list[str]:
+    """Say how many examples the provider may leave out; loudly where a job fails for it."""
+    target, found = job.target, [report for report in reports if report.screened]
+    loud = (ceiling_warning(report.shard, sum(report.screened.values()), target) for report in found)
+    warnings = [warning for warning in loud if warning is not None]
+    likely = sum(report.screened.get("likely", 0) for report in found)
+    if likely and job.screen is not None:
+        warnings.append(
+            f"{likely:,} examples have labels of what {target.name} leaves out of the training "
+            f"({', '.join(job.screen.reasons)}); `labels2chat screen` says which, --on-likely drop or quarantine takes "
+            f"them out [{target.cite(target.excluded)}]"
+        )
+    return warnings
+
+
+def _digest(rules: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()
 
 
 def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:

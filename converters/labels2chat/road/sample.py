@@ -45,6 +45,8 @@ class Outcome(Struct):
     passed_through: int = 0
     reencoded: int = 0
     warnings: list[str] = field(default_factory=list)
+    screened: str | None = None
+    """How surely the provider leaves it out, by its labels: likely, possible; None where they say nothing."""
 
 
 class _Sight(Struct):
@@ -121,6 +123,7 @@ def convert_sample(task: Task, job: Job) -> Outcome:
         outcome.examples_rejected += 1
         outcome.rejects += [reject(problem, sample, example.id, "example") for problem in problems]
     if outcome.lines:
+        outcome.screened = job.screen.level(sample) if job.screen is not None else None
         repaired = sum(not sights[index].fit.as_is for index in pictures)
         outcome.passed_through, outcome.reencoded = len(pictures) - repaired, repaired
     else:
