@@ -43,5 +43,15 @@ def closeup(sample: Sample, annotation: Annotation, rect: Rect, size: tuple[int,
         alone = replace(sample, images=[replace(image, frame="display", crop=None)], annotations=mine)
         return deliver(alone, [header], [plan])[0]
 
-    own = (seen([annotation]).annotations or [])[0]
-    return seen(sample.annotations or []), own
+    own = seen([annotation]).annotations
+    return seen(sample.annotations or []), own[0] if own else _at_the_edge(annotation, rect, size)
+
+
+def _at_the_edge(annotation: Annotation, rect: Rect, size: tuple[int, int]) -> Annotation:
+    """Move a box without area that rounding has put beyond the part's edge back to it."""
+    x, y, w, h = annotation.bbox or (0.0, 0.0, 0.0, 0.0)
+    left, top, right, bottom = rect
+    across, down = size[0] / (right - left), size[1] / (bottom - top)
+    x, y = min((x - left) * across, size[0]), min((y - top) * down, size[1])
+    bbox = (x, y, min(w * across, size[0] - x), min(h * down, size[1] - y))
+    return replace(annotation, bbox=bbox, image=0, segmentation=None, keypoints=[])
