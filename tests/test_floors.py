@@ -18,8 +18,8 @@ FLOORS: list[tuple[float, set[str]]] = [
     (0, {"errors", "types"}),
     (0.5, {"documents", "files", "masks"}),  # still the ground floor, up the steps: they raise our errors
     (1, {"target", "coordinates"}),
-    (2, {"images"}),
-    (3, {"template", "check", "shards", "engines", "adapters", "targets", "tokens", "screen"}),
+    (2, {"images", "tokens"}),
+    (3, {"template", "check", "shards", "engines", "adapters", "targets", "screen", "urls"}),
     (4, {"road", "validate", "survey"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]
