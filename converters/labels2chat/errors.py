@@ -85,6 +85,7 @@ CODES: dict[str, str] = {
     "image.too_many": "one line is one example: split it, or send fewer images in it",
     "image.size_mismatch": "the labels were made for another size: fix the record, or give -O rescale_boxes=true",
     "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
+    "image.no_url": "the dataset has no address for the image: give --url-prefix",
     "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
     "image.remote": "the image is only a URL: use --images url, or download it first",
     "image.role": "move the image into a user message",

@@ -200,7 +200,7 @@ def test_a_template_whose_tests_fail(cli: Cli, tmp_path: Path) -> None:
     assert done.code == 1
     assert "mine.yaml:9:5: assistant was to say 'dog' and said ['cat']" in done.out
     assert "mine.yaml: 1 tests, 1 failures" in done.out
-    assert "detect: 2 tests, 0 failures" in done.out
+    assert "tests, 0 failures" in done.out
 
 
 # 2

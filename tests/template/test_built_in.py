@@ -14,7 +14,7 @@ import pytest
 from labels2chat import Sample
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import RecordError
-from labels2chat.template import Setting, Template, load_template, run_tests, template_names
+from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
 from labels2chat.types import Image
 
 NAMES = template_names()
@@ -39,11 +39,8 @@ def test_what_a_file_must_say(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_paraphrases_are_many_and_different(name: str) -> None:
     template = load_template(name)
-    wordings = template.file.user
-    assert isinstance(wordings, list)
-    texts = [re.sub(r"\W+", " ", str(wording)).casefold().strip() for wording in wordings]
-    assert len(texts) >= 5
-    assert [text for text, times in Counter(texts).items() if times > 1] == []
+    assert [weakness for weakness in lint(template) if "wording" in weakness or "paraphrases" in weakness] == []
+    assert template.width >= 8 or name == "vqa-choice"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if re.search(r"\bbox(es)?\(", load_template(name).text)])
@@ -53,7 +50,7 @@ def test_who_asks_for_coordinates_says_which(name: str, convention: str, make_sa
     setting = Setting(["cat"], CONVENTIONS[convention], template.params({}))
     sample = make_sample("cat", labels=["cat"], captions=["a"])
     for wording in range(template.width):
-        for example in template.render(sample, setting, wording):
+        for example in template.render(sample, setting, wording=wording):
             prompts = [str(part) for m in example.messages if m.role != "assistant" for part in m.content]
             assert CONVENTIONS[convention].say(200, 100) in " ".join(prompts)
 
@@ -190,6 +187,8 @@ def test_planning_never_expects_too_few(name: str, make_sample: Callable[..., Sa
     for number in range(60):
         boxes = [CLASSES[i % 5] for i in range(number % 7)]
         sample = make_sample(*boxes, id=str(number), labels=["cat"], captions=["a", "b"][: number % 3])
+        if not template.fits(sample) or template.file.mode == "group":
+            continue
         assert len(template.render(sample, setting)) <= template.most_examples(sample)
 
 

@@ -41,7 +41,7 @@ WRONG: list[tuple[str, str, str]] = [
     (
         "no assistant among the messages",
         "messages:\n  - {role: user, content: a}\n",
-        "t.yaml:1:1: the template has no assistant message",
+        "t.yaml:4:1: the template has no assistant message",
     ),
     (
         "a role that does not exist",
@@ -106,7 +106,11 @@ WRONG: list[tuple[str, str, str]] = [
         "user: |\n  one\n  two\n  {% fi %}\nassistant: b\n",
         "t.yaml:4:1: Encountered unknown tag 'fi'. (line 3 of the text)",
     ),
-    ("an unknown filter", "user: '{{ class | plurals }}'\nassistant: b\n", "t.yaml:4:1: No filter named 'plurals'."),
+    (
+        "an unknown filter",
+        "user: '{{ class | plurals }}'\nassistant: b\n",
+        "t.yaml:4:1: No filter named 'plurals' (did you mean 'plural'?)",
+    ),
     ("an unknown test", "user: '{{ class is big }}'\nassistant: b\n", "t.yaml:4:1: No test named 'big'."),
     ("an expression that is none", "user: a\nassistant: {json: 'labels |'}\n", "t.yaml:5:13: "),
     ("division by zero", "user: '{{ 1 / 0 }}'\nassistant: b\n", "t.yaml:4:1: division by zero"),
@@ -141,7 +145,7 @@ def test_wrong(text: str, message: str) -> None:
     ("name", "message"),
     [
         ("detct", "no template 'detct' (did you mean 'detect'?); a file of your own is named by its path, mine.yaml"),
-        ("zzzz", "no template 'zzzz' (known: caption, classify, count, detect"),
+        ("zzzz", "no template 'zzzz' (known: attributes, caption, "),
         ("nowhere.yaml", "cannot read the template nowhere.yaml: No such file or directory"),
         ("mine.json", "no template 'mine.json'"),
         ("", "no template ''"),

@@ -169,7 +169,9 @@ def test_a_wording_can_be_named(make_template: Make, make_sample: Make, make_set
     template = make_template(**MANY)
     assert template.width == 8
     for number in range(8):
-        assert paraphrase(template.render(make_sample(), make_setting(), number)[0], said) == f"wording {number}"
+        assert (
+            paraphrase(template.render(make_sample(), make_setting(), wording=number)[0], said) == f"wording {number}"
+        )
 
 
 def test_draws_are_what_they_were(make_template: Make, make_sample: Make, make_setting: Make, said: Make) -> None:
@@ -274,7 +276,7 @@ def test_class_names(make_template: Make, make_sample: Make, said: Make) -> None
         ("keep", ["boxes"], {"annotations": []}, 1),
         ("keep", ["boxes"], {"annotations": None}, "sample.no_labels"),
         ("keep", ["class"], {"labels": []}, "sample.no_labels"),
-        ("keep", ["class"], {"labels": ["a", "b"]}, "sample.no_labels"),
+        ("keep", ["class"], {"labels": ["a", "b"]}, 1),
         ("keep", ["class"], {"labels": ["a"]}, 1),
         ("keep", ["captions"], {"captions": []}, "sample.no_labels"),
         ("keep", ["boxes", "captions"], {"annotations": [], "captions": []}, "sample.no_labels"),

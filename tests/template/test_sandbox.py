@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from labels2chat.errors import RecordError, TemplateError
-from labels2chat.template.sandbox import MAX_REPEAT, MAX_TEXT, draw, make_sandbox, order
+from labels2chat.template.draw import draw, order
+from labels2chat.template.load import sandbox as make_sandbox
+from labels2chat.template.sandbox import MAX_REPEAT, MAX_TEXT
 
 Make = Callable[..., Any]
 
@@ -96,10 +98,10 @@ PAYLOADS = [
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_refused(payload: str, make_template: Make) -> None:
     """At once, at loading, with the file's name: neither a result nor an exception that is not ours."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TemplateError, match=r"^t\.yaml:1:\d+: "):
         make_template(assistant=payload)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize("payload", [p for p in PAYLOADS if p.startswith("{{") and p.count("{{") == 1])
@@ -178,7 +180,8 @@ def test_the_limits_are_what_they_are() -> None:
 
 
 def test_draw_is_sha256_of_its_parts() -> None:
-    assert draw(0, "t", "s", "") == int("b3feb302f8b8da798143ab509afd775bef9f5f359f15b7a73895af0ce48d758b", 16)
+    digest = int("b3feb302f8b8da798143ab509afd775bef9f5f359f15b7a73895af0ce48d758b", 16)
+    assert draw(0, "t", "s", "") == digest / 2**256
 
 
 def test_draw_takes_any_text() -> None:

@@ -102,7 +102,6 @@ def convert(
     \b
     Example:
       labels2chat convert coco:instances.json -O images=photos -t detect -o out
-      labels2chat convert coco:instances.json -t detect=0.5 -t presence=0.3 -t count=0.2 -o mixed
     """
     signal.signal(signal.SIGTERM, _terminate)  # not sooner: until here there is nothing to put away
     with progress("converting", "samples", form) as update:

@@ -92,27 +92,26 @@ def decode(line: bytes) -> tuple[Example, list[Problem]]:
         return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
     if "input" in content or "preferred_output" in content:
         return _read_pair(content, example, problems)
-    _read_messages(content.get("messages"), "messages", example, problems, content)
+    _read_messages(content, "messages", "messages", example, problems)
     return example, problems
 
 
 def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem]) -> tuple[Example, list[Problem]]:
     """Read a preference pair as its input followed by the preferred answer; the other one becomes `rejected`."""
-    given = content.get("input")
-    _read_messages(given.get("messages") if isinstance(given, dict) else None, "input.messages", example, problems, {})
-    _read_messages(content.get("preferred_output"), "preferred_output", example, problems, {})
     worse = Example(id="", messages=[])
-    _read_messages(content.get("non_preferred_output"), "non_preferred_output", worse, problems, {})
+    _read_messages(content.get("input"), "messages", "input.messages", example, problems)
+    _read_messages(content, "preferred_output", "preferred_output", example, problems)
+    _read_messages(content, "non_preferred_output", "non_preferred_output", worse, problems)
     texts = [part for message in worse.messages for part in message.content if isinstance(part, str)]
     example.rejected = " ".join(texts)
     return example, problems
 
 
-def _read_messages(
-    messages: Any, where: str, example: Example, problems: list[Problem], content: dict[str, Any]
-) -> None:
+def _read_messages(content: Any, key: str, where: str, example: Example, problems: list[Problem]) -> None:
+    keys = list(content) if isinstance(content, dict) else []
+    messages = content[key] if key in keys else None
     if not isinstance(messages, list):
-        found = f"not there (keys: {', '.join(list(content)[:8])})" if messages is None and content else _kind(messages)
+        found = _kind(messages) if key in keys else f"not there (keys: {', '.join(keys[:8])})"
         problems.append(Problem("example.schema", f"{where} must be a list; it is {found}", where))
         return
     for number, item in enumerate(messages):

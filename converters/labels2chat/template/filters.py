@@ -121,7 +121,7 @@ def objects(
         written: dict[str, Any] = {}
         for part in parts:
             value = _part(context, label, part, coordinates) if part in _KEYS else field[part](label)
-            if value is None or value in ([], {}) or isinstance(value, Undefined):
+            if isinstance(value, Undefined) or value in (None, [], {}):
                 break
             written[_key(way, part, key if part == parts[0] else None)] = value
         else:
@@ -170,6 +170,20 @@ def inventory(labels: Iterable[Label]) -> list[str]:
 
 
 @pass_context
+def where(context: Context, items: Iterable[Any], field: str, *values: Any) -> list[Any]:
+    """Keep the items whose field is one of `values`: labels | where('attributes.color', 'red', 'orange').
+
+    Without values, those that have the field at all, and not empty. Unlike selectattr it takes a missing field for no.
+    """
+    get, kept = make_attrgetter(context.environment, field), []
+    for item in items:
+        value = get(item)
+        if not isinstance(value, Undefined) and (value in values if values else value not in (None, "", [], {})):
+            kept.append(item)
+    return kept
+
+
+@pass_context
 def keyed(context: Context, items: Iterable[Any], key: str, value: str) -> dict[str, Any]:
     """Make one object of a field of each item and another: labels | keyed('class', 'attributes.text').
 
@@ -187,7 +201,11 @@ def keyed(context: Context, items: Iterable[Any], key: str, value: str) -> dict[
 @pass_context
 def wrong_class(context: Context, name: str) -> str:
     """Return another class of the source: one that is in the image only if there is no other."""
-    others = [other for other in context["classes"] if other != name and other not in context["counts"]]
+    others = [
+        other
+        for other in context["classes"]
+        if other != name and other not in context["counts"] and other not in context["image_classes"]
+    ]
     others = others or [other for other in context["classes"] if other != name]
     if not others:
         raise RecordError("example.same_answers", f"there is no class but {name!r}, so no wrong one")
@@ -249,6 +267,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "form": form,
     "position": position,
     "inventory": inventory,
+    "where": where,
     "keyed": keyed,
     "wrong_class": wrong_class,
     "wrong_count": wrong_count,

@@ -36,7 +36,7 @@ _ALWAYS = {
     "class",
     "counts",
 }
-_ALWAYS |= {"captions", "qa", "absent", "metadata"}
+_ALWAYS |= {"captions", "qa", "absent", "metadata", "image_classes"}
 VARIABLES = {
     "image": _ALWAYS,
     "group": _ALWAYS,
@@ -309,7 +309,8 @@ class Template(Struct):
             "classes": setting.classes,
             "labels": labels,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
-            "counts": Counter([*(label["class"] for label in labels), *sample.labels]),
+            "counts": Counter(label["class"] for label in labels),
+            "image_classes": sample.labels,
             "captions": sample.captions,
             "qa": [_question(q) for q in sample.questions],
             "absent": sample.absent,
@@ -332,7 +333,8 @@ class Template(Struct):
         if self.file.mode == "class":
             for name in self._asked_classes(sample, setting, negatives):
                 count = base["counts"].get(name, 0)
-                yield name, {**base, "class": name, "count": count, "present": count > 0}
+                present = count > 0 or name in sample.labels
+                yield name, {**base, "class": name, "count": count, "present": present}
         elif self.file.mode == "label":
             for number in sorted(order(range(len(base["labels"])), *seed, "labels")[:most]):
                 label = base["labels"][number]
@@ -357,7 +359,7 @@ class Template(Struct):
         [] objects are an answer: somebody looked and found none. No caption, question or class is none.
         """
         if kind == "class":
-            single = self.file.mode == "image" and "class" in self.names
+            single = self.file.mode == "image" and "class" in self.names and "image_classes" not in self.names
             return (len(sample.labels) == 1 if single else bool(sample.labels)) or None
         if kind in ("captions", "qa"):
             given = bool(sample.captions if kind == "captions" else sample.questions)
