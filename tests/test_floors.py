@@ -16,9 +16,9 @@ PACKAGE = Path(labels2chat.__file__).parent
 
 FLOORS: list[tuple[float, set[str]]] = [
     (0, {"errors", "types"}),
-    (0.5, {"documents", "files", "masks"}),  # still the ground floor, up the steps: they raise our errors
+    (0.5, {"addresses", "documents", "files", "masks", "tokens"}),  # still the ground floor, up the steps
     (1, {"target", "coordinates"}),
-    (2, {"images", "tokens"}),
+    (2, {"images"}),
     (3, {"template", "check", "shards", "engines", "adapters", "targets", "screen", "urls"}),
     (4, {"road", "validate", "survey"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),

@@ -88,6 +88,9 @@ CODES: dict[str, str] = {
     "image.no_url": "the dataset has no address for the image: give --url-prefix",
     "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
     "image.remote": "the image is only a URL: use --images url, or download it first",
+    "image.inaccessible": "make sure that anybody can fetch the address, or send the image as a data URI",
+    "image.orientation": "turn the pixels, as validate --fix does, and look whether coordinates in the text still fit",
+    "image.animated": "send the one frame that is meant",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",
     # boxes and other labels
@@ -101,6 +104,7 @@ CODES: dict[str, str] = {
     "annotation.unknown_category": "no category has this category_id; add it to categories",
     "caption.empty": "the caption has no text; fix or delete it",
     "text.surrogate": "the text holds half of a character pair (a lone surrogate); save it as valid UTF-8",
+    "text.reserved": "the target takes this for a marker of its own: say it in other words",
     # samples
     "sample.bad_record": "the record can't be read; fix or delete it",
     "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
@@ -121,8 +125,14 @@ CODES: dict[str, str] = {
     "file.too_many": "split the file",
     "file.too_large": "split the file, or send smaller images",
     "file.encoding": "save the file as UTF-8",
+    "file.bom": "save the file as UTF-8 without a byte order mark",
+    "file.blank_line": "delete the line",
+    "file.mixed": "put chat examples and preference pairs into files of their own",
     "file.hash": "the file is not what the manifest says: run the same convert again to rebuild it",
     "file.missing": "a file that the manifest lists is gone: run the same convert again to rebuild it",
     "manifest.accounting": "the manifest's numbers do not add up: run the same convert again",
 }
 """Every code a reject or a finding may bear, with what to do about it in one line."""
+
+WARNINGS = frozenset({"example.duplicate", "image.animated", "image.orientation"})
+"""Codes of findings that no provider refuses a file for; all others are errors."""

@@ -14,7 +14,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from labels2chat.documents import Document
-from labels2chat.errors import TargetError, did_you_mean
+from labels2chat.errors import TargetError, UsageError, did_you_mean
+from labels2chat.tokens import family
 
 
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +63,14 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     file_bytes: Limit
     excluded: Allowed
     """What the provider screens images for, and leaves out of the training."""
+    tokens_per_example: Limit | None = None
+    """What is over it is cut off, the answer first; None where nobody says a number."""
+    tokens_of: str = "gpt-4o"
+    """The model of `tokens.FAMILIES` by whose rule images count towards it."""
+    forbidden_text: Allowed | None = None
+    """Words that no text may hold, for the trainer takes them for its own markers."""
+    byte_order_mark: bool = False
+    """Whether a file may begin with one, as Azure's guide asks."""
     sunset: str | None = None
     """The date from which no new job can be made, ISO 8601."""
     advice: list[str] = field(default_factory=list)
@@ -84,11 +93,13 @@ def load_target(name: str) -> Target:
         raise TargetError(f"no target {name!r}{did_you_mean(name, target_names())}")
     document = Document(text, label, TargetError)
     target = document.convert(Target)
-    for key in ("roles", "image_roles", "formats", "modes", "detail", "excluded"):
-        _known_source(document, target, key)
     for key in target.__struct_fields__:
-        if isinstance(getattr(target, key), Limit):
+        if isinstance(getattr(target, key), Limit | Allowed):
             _known_source(document, target, key)
+    try:
+        family(target.tokens_of)
+    except UsageError as error:
+        raise document.fail("$.tokens_of", str(error)) from None
     if target.shape not in (shapes := _stems(".py")):
         raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")
     if target.sunset is not None:

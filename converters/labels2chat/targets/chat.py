@@ -6,6 +6,7 @@ https://platform.openai.com/docs/guides/vision-fine-tuning.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from labels2chat.types import Example, Message, Picture, Problem
 
 _JSON = msgspec.json.Encoder()
 
+PAIR = ("input", "preferred_output", "non_preferred_output")
+"""The keys of a preference pair."""
 
 _HOLE = msgspec.Raw(b"\x00")
 """Stands in the text where a data URI will be: a byte that JSON text never holds, for strings have it escaped."""
@@ -76,49 +79,93 @@ def _part(part: str | Picture) -> dict[str, Any]:
     return {"type": "image_url", "image_url": image}
 
 
-def decode(line: bytes) -> tuple[Example, list[Problem]]:
+def decode(line: bytes, keep: bool = False) -> tuple[Example, list[Problem]]:
     """Read one line of anybody's making; all that is wrong with its shape is in the problems, never raised.
 
-    Inlined images are decoded and measured; their bytes are not kept.
+    Inlined images are decoded and measured; `keep` keeps their bytes too. A part that can't be read leaves an empty
+    one in its place, so that the others keep their numbers.
     """
     problems: list[Problem] = []
     example = Example(id="", messages=[])
     try:
         content = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        code = "file.encoding" if isinstance(error, UnicodeDecodeError) else "example.json"
-        return example, [Problem(code, f"not JSON: {str(error)[:200]}")]
+        return example, [_not_json(line, error)]
     if not isinstance(content, dict):
         return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
-    if "input" in content or "preferred_output" in content:
-        return _read_pair(content, example, problems)
-    _read_messages(content, "messages", "messages", example, problems)
+    if "messages" not in content and any(key in content for key in PAIR):
+        _read_pair(content, example, problems, keep)
+    else:
+        _read_messages(content.get("messages"), "messages", example, problems, content, keep)
     return example, problems
 
 
-def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem]) -> tuple[Example, list[Problem]]:
+def _not_json(line: bytes, error: Exception) -> Problem:
+    """Say what keeps a line from being read."""
+    try:
+        json.loads(line.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError:
+        return Problem("file.encoding", f"not JSON: {str(error)[:200]}")
+    except (ValueError, RecursionError):
+        return Problem("example.json", f"not JSON: {str(error)[:200]}")
+    return Problem("text.surrogate", "a text holds half of a surrogate pair, such as \\ud800")
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
+
+
+def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem], keep: bool) -> None:
     """Read a preference pair as its input followed by the preferred answer; the other one becomes `rejected`."""
+    given = content.get("input")
+    messages = given.get("messages") if isinstance(given, dict) else None
+    known = given if isinstance(given, dict) else content
+    _read_messages(messages, "input.messages", example, problems, known, keep)
     worse = Example(id="", messages=[])
-    _read_messages(content.get("input"), "messages", "input.messages", example, problems)
-    _read_messages(content, "preferred_output", "preferred_output", example, problems)
-    _read_messages(content, "non_preferred_output", "non_preferred_output", worse, problems)
-    texts = [part for message in worse.messages for part in message.content if isinstance(part, str)]
-    example.rejected = " ".join(texts)
-    return example, problems
+    for key, into in (("preferred_output", example), ("non_preferred_output", worse)):
+        before = len(into.messages)
+        _read_messages(content.get(key), key, into, problems, content, keep)
+        for number, message in enumerate(into.messages[before:]):
+            if message.role not in ("assistant", "tool", ""):
+                text = f"an answer is from the assistant, this is from {message.role!r}"
+                problems.append(Problem("example.role", text, f"{key}[{number}].role"))
+    if worse.pictures():
+        problems.append(Problem("image.role", "an image in an answer", "non_preferred_output"))
+    example.rejected = " ".join(part for message in worse.messages for part in message.content if isinstance(part, str))
 
 
-def _read_messages(content: Any, key: str, where: str, example: Example, problems: list[Problem]) -> None:
-    keys = list(content) if isinstance(content, dict) else []
-    messages = content[key] if key in keys else None
+def _read_messages(
+    messages: Any, where: str, example: Example, problems: list[Problem], content: dict[str, Any], keep: bool
+) -> None:
     if not isinstance(messages, list):
-        found = _kind(messages) if key in keys else f"not there (keys: {', '.join(keys[:8])})"
+        keys = ", ".join(list(content)[:8])
+        found = f"not there (keys: {keys})" if messages is None and "messages" not in content else _kind(messages)
         problems.append(Problem("example.schema", f"{where} must be a list; it is {found}", where))
         return
+    if not messages and where != "messages":
+        problems.append(Problem("example.schema", f"there are no messages in {where}", where))
+    called: set[str] = set()
     for number, item in enumerate(messages):
-        example.messages.append(_read_message(item, f"{where}[{number}]", problems))
+        place = f"{where}[{number}]"
+        example.messages.append(_read_message(item, place, problems, keep))
+        if isinstance(item, dict):
+            _read_call_ids(item, place, called, problems)
 
 
-def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
+def _read_call_ids(item: dict[str, Any], where: str, called: set[str], problems: list[Problem]) -> None:
+    """Remember the calls of a message; a tool's message names one of those before it."""
+    calls = item.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict) and isinstance(call.get("id"), str):
+            called.add(call["id"])
+    if item.get("role") == "tool":
+        answered = item.get("tool_call_id")
+        if not isinstance(answered, str) or answered not in called:
+            text = f"a tool's message names the call that it answers; this one has {answered!r}"
+            problems.append(Problem("example.schema", text, f"{where}.tool_call_id"))
+
+
+def _read_message(item: Any, where: str, problems: list[Problem], keep: bool) -> Message:
     message = Message(role="", content=[])
     if not isinstance(item, dict):
         problems.append(Problem("example.schema", f"a message is an object, this is {_kind(item)}", where))
@@ -129,22 +176,14 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
     else:
         problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
     message.tool_calls = item.get("tool_calls") or item.get("function_call")
-    weight = item.get("weight")
-    if weight is not None:
-        if role != "assistant" or weight not in (0, 1) or isinstance(weight, bool):
-            text = f"weight is 0 or 1, and for assistant messages only; it is {weight!r} on {role}"
-            problems.append(Problem("example.schema", text, f"{where}.weight"))
-        else:
-            message.weight = weight
+    _read_keys(item, message, where, problems)
     content = item.get("content")
     if isinstance(content, str):
         message.content.append(content)
     elif isinstance(content, list):
         for number, part in enumerate(content):
-            read = _read_part(part, f"{where}.content[{number}]", problems)
-            if read is not None:
-                message.content.append(read)
-    elif content is None and isinstance(item.get("refusal"), str):
+            message.content.append(_read_part(part, message.role, f"{where}.content[{number}]", problems, keep))
+    elif content is None and message.role == "assistant" and isinstance(item.get("refusal"), str):
         message.content.append(item["refusal"])
     elif not (content is None and message.tool_calls):
         text = f"content must be text or a list of parts; it is {_kind(content)}"
@@ -152,28 +191,52 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
     return message
 
 
-def _read_part(part: Any, where: str, problems: list[Problem]) -> str | Picture | None:
+def _read_keys(item: dict[str, Any], message: Message, where: str, problems: list[Problem]) -> None:
+    """Read what may stand beside role and content; null is none of their values."""
+    if "weight" in item:
+        weight = item["weight"]
+        if message.role != "assistant" or weight not in (0, 1) or isinstance(weight, bool):
+            text = f"weight is 0 or 1, and for assistant messages only; it is {weight!r} on {message.role}"
+            problems.append(Problem("example.schema", text, f"{where}.weight"))
+        else:
+            message.weight = weight
+    if "name" in item or message.role == "function":
+        if isinstance(item.get("name"), str):
+            message.name = item["name"]
+        else:
+            text = f"name must be text; it is {_kind(item.get('name'))}"
+            problems.append(Problem("example.schema", text, f"{where}.name"))
+    if "tool_calls" in item and not item["tool_calls"]:
+        text = f"tool_calls must be a list of calls; it is {item['tool_calls']!r}"
+        problems.append(Problem("example.schema", text, f"{where}.tool_calls"))
+
+
+def _read_part(part: Any, role: str, where: str, problems: list[Problem], keep: bool) -> str | Picture:
     kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part.get("text"), str):
-        return part["text"]  # type: ignore[no-any-return]
     if kind == "image_url":
-        return _read_image(part.get("image_url"), where, problems)
-    if kind == "text":
-        text = f"a text part needs text; it has {_kind(part.get('text'))}"
+        return _read_image(part.get("image_url"), where, problems, keep)
+    field = "refusal" if kind == "refusal" and role == "assistant" else "text"
+    if kind == field and isinstance(part.get(field), str):
+        return part[field]  # type: ignore[no-any-return]
+    if kind == field:
+        text = f"a {field} part needs {field}; it has {_kind(part.get(field))}"
     else:
         text = f"a part is of type text or image_url; this is {kind!r}" if kind else "a part is an object with a type"
     problems.append(Problem("example.schema", text, where))
-    return None
+    return ""
 
 
-def _read_image(image: Any, where: str, problems: list[Problem]) -> Picture | None:
+def _read_image(image: Any, where: str, problems: list[Problem], keep: bool) -> Picture:
+    """Read an image part; what is wrong with its bytes leaves a picture without a format."""
+    place = f"{where}.image_url.url"
+    picture = Picture(index=0, name=place)
     url = image.get("url") if isinstance(image, dict) else None
     if not isinstance(url, str):
         text = f"image_url must be an object with a url; it is {_kind(image)}"
         problems.append(Problem("example.schema", text, f"{where}.image_url"))
-        return None
-    place = f"{where}.image_url.url"
-    picture = Picture(index=0, name=place, detail=image.get("detail"))
+        return picture
+    if "detail" in image:
+        picture.detail = image["detail"] if isinstance(image["detail"], str) else repr(image["detail"])
     if url.startswith(("https://", "http://")):
         picture.url = url
         return picture
@@ -181,23 +244,29 @@ def _read_image(image: Any, where: str, problems: list[Problem]) -> Picture | No
     if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
         text = f"neither a data URI with base64 nor an http(s) URL: {url[:60]!r}"
         problems.append(Problem("image.url", text, place))
-        return None
+        return picture
     try:
         data = pybase64.b64decode(body, validate=True)
     except ValueError as error:
         problems.append(Problem("image.base64", f"not base64: {error}", place))
-        return None
+        return picture
     try:
         header = measure(data)
     except RecordError as error:
         problems.append(Problem(error.code, str(error), place))
-        return None
+        return picture
     if head[11:-7] != header.format:
         text = f"the URI says image/{head[11:-7]}, the bytes are {header.format}"
         problems.append(Problem("image.mime", text, place))
+    if header.orientation != 1:
+        text = f"EXIF says that the image is turned ({header.orientation}); the model may see it lying on its side"
+        problems.append(Problem("image.orientation", text, place))
+    if header.animated:
+        problems.append(Problem("image.animated", "an animation, of which the model sees one frame", place))
     picture.format, picture.mode, picture.size = header.format, header.mode, len(data)
     picture.width, picture.height = header.upright
     picture.animated = header.animated
+    picture.data = data if keep else None
     return picture
 
 

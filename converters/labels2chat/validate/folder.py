@@ -1,0 +1,132 @@
+"""What lies where, and whether a folder that `convert` made still is what its manifest says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from labels2chat.check import Tally
+from labels2chat.errors import SourceError, TargetError
+from labels2chat.shards import STATE, ShardFile
+from labels2chat.target import Target, load_target
+from labels2chat.types import Problem
+
+REJECTS = "rejects.jsonl"
+
+
+class _Named(Struct):
+    name: str
+
+
+class _Samples(Struct):
+    read: int
+    converted: int
+    skipped: int
+    rejected: int
+
+
+class _Examples(Struct):
+    written: int
+
+
+class _Rejects(Struct):
+    lines: int
+    sha256: str
+
+
+class Manifest(Struct):
+    """The parts of a manifest that files are held against."""
+
+    target: _Named
+    samples: _Samples
+    examples: _Examples
+    rejects: _Rejects
+    shards: list[ShardFile]
+
+    def load_target(self) -> Target:
+        """Return the target that the files were made for. Raises TargetError when it is not a built-in one."""
+        try:
+            return load_target(self.target.name)
+        except TargetError as error:
+            raise TargetError(f"{error}; name the profile with --to") from None
+
+
+def find(paths: list[Path]) -> tuple[list[tuple[Path, Path | None]], dict[Path, Manifest]]:
+    """Return the files, each with the folder that it was found in if one was given, and the folders' manifests.
+
+    Raises SourceError for what is not there, and for a folder without files or with an unfinished run.
+    """
+    files: list[tuple[Path, Path | None]] = []
+    manifests: dict[Path, Manifest] = {}
+    for path in paths:
+        if not path.exists():
+            raise SourceError(f"there is no file or folder {path}")
+        if not path.is_dir():
+            files.append((path, None))
+            continue
+        inside = sorted(p for p in path.glob("*.jsonl") if p.name != REJECTS)
+        manifest = path / "manifest.json"
+        if manifest.exists():
+            manifests[path] = _read(manifest)
+        elif (path / STATE).exists():
+            raise SourceError(f"{path} is unfinished: run the same convert again to complete it")
+        elif not inside:
+            raise SourceError(f"{path} holds no .jsonl files")
+        files += ((file, path) for file in inside)
+    return files, manifests
+
+
+def _read(path: Path) -> Manifest:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise SourceError(f"cannot read {path}: it is no manifest ({error})") from None
+
+
+def sha256(path: Path) -> str:
+    """Return the digest of a file. Raises SourceError."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}") from None
+
+
+def against_manifest(
+    folder: Path, manifest: Manifest, hashes: dict[Path, str], tallies: dict[str, Tally]
+) -> Iterator[tuple[str, Problem]]:
+    """Yield (file, problem) for each damaged, missing or foreign file, and for numbers that don't add up."""
+    listed = {row.file: row for row in manifest.shards}
+    for name, row in listed.items():
+        path = folder / name
+        if path not in hashes:
+            yield name, Problem("file.missing", "the manifest lists this file, and it is not there")
+        elif hashes[path] != row.sha256:
+            text = f"sha256 is {hashes[path][:12]}…, the manifest says {row.sha256[:12]}…"
+            found = tallies[str(path)].examples
+            if found != row.examples:
+                text += f"; {found} examples instead of {row.examples}"
+            yield name, Problem("file.hash", text)
+    for path in hashes:
+        if path.parent == folder and path.name not in listed:
+            yield path.name, Problem("file.hash", "the manifest does not list this file")
+    samples, examples = manifest.samples, manifest.examples
+    parts = samples.converted + samples.skipped + samples.rejected
+    if samples.read != parts:
+        text = f"{samples.read} samples read, {parts} accounted for"
+        yield "manifest.json", Problem("manifest.accounting", text)
+    written = sum(row.examples for row in listed.values())
+    if examples.written != written:
+        text = f"{examples.written} examples written, {written} in the shards"
+        yield "manifest.json", Problem("manifest.accounting", text)
+    rejects = folder / REJECTS
+    if not rejects.exists():
+        yield REJECTS, Problem("file.missing", "it belongs to the manifest, and it is not there")
+    elif hashlib.sha256(data := rejects.read_bytes()).hexdigest() != manifest.rejects.sha256:
+        lines = data.count(b"\n")
+        text = f"not as the manifest says; {lines} lines, and {manifest.rejects.lines} were written"
+        yield REJECTS, Problem("file.hash", text)
