@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import bench_coco, bench_inline, bench_validate
+from tests.benchmarks import bench_coco, bench_fiftyone, bench_hf, bench_inline, bench_render, bench_validate
 
-BENCHMARKS = {"inline": bench_inline.main, "coco": bench_coco.main, "validate": bench_validate.main}
+BENCHMARKS = {
+    "inline": bench_inline.main,
+    "coco": bench_coco.main,
+    "hf": bench_hf.main,
+    "fiftyone": bench_fiftyone.main,
+    "render": bench_render.main,
+    "validate": bench_validate.main,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

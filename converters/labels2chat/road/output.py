@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from collections import Counter
@@ -53,7 +54,7 @@ def start_over(out: Path, identity: dict[str, Any]) -> None:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise OutputExistsError(f"{out} holds something else ({shown}); choose an empty or new folder for -o")
     with saying(out):
-        for name in ours:
+        for name in sorted(ours, key="manifest.json".__eq__):  # the manifest last: until then it says what is ours
             (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / STATE, ignore_errors=True)
     _begin(out, identity)
@@ -83,13 +84,18 @@ def _unfold(out: Path, manifest: dict[str, Any]) -> dict[str, Report]:
 
 def _made(out: Path) -> set[str]:
     """Name the files in `out` that an earlier run made."""
-    manifest = _read_ours(out / "manifest.json")
-    if manifest is None and _read_ours(out / STATE / "run.json") is None:
+    manifest, begun = _read_ours(out / "manifest.json"), _read_ours(out / STATE / "run.json")
+    if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
     names |= {str(row.get("file")) for row in (manifest or {}).get("shards", ())}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
+    if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
+        names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
     return {name for name in names if Path(name).name == name}
+
+
+_SHARD = re.compile(r".+-[0-9]{5,}(_[0-9]{3,})?\.jsonl")
 
 
 def _differences(now: Any, before: Any, path: str = "") -> Iterator[str]:

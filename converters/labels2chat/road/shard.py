@@ -41,8 +41,9 @@ def convert_shard(
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
     try:
+        tasks = iter(entry.tasks)
         for outcomes in _outcomes(entry, job, workers):
-            for outcome in outcomes:
+            for outcome, task in zip(outcomes, tasks, strict=False):
                 for line in outcome.lines:
                     size = line.size
                     if tally.full(line.images, size, job.target):
@@ -51,6 +52,8 @@ def convert_shard(
                     writer.write(line, size)
                     tally.add(line.images, size)
                 _count(report, outcome)
+                if job.outcomes and outcome.status != "converted":
+                    report.unwritten[task.sample.id] = _why(outcome)
             if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
             writer.flush()
@@ -78,6 +81,13 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.rejects += outcome.rejects
     for warning in outcome.warnings:
         report.warnings[warning] = report.warnings.get(warning, 0) + 1
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.status == "skipped":
+        return "skipped"
+    of_sample = (r["code"] for r in outcome.rejects if r["what"] != "record" or r["code"].startswith("image."))
+    return str(next(of_sample))
 
 
 def _give_up(report: Report) -> None:
