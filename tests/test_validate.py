@@ -1137,7 +1137,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "validate.md"
 
 
 def test_the_page_names_every_code() -> None:
-    found = set(re.findall(r"`((?:file|text|example|image|manifest)\.[a-z_]+)`", PAGE.read_text("utf-8")))
+    found = set(re.findall(r"`((?:file|text|example|image|manifest)\.[a-z0-9_]+)`", PAGE.read_text("utf-8")))
     said = {code for _, code, _ in (*FAULTS.values(), *PAIR_FAULTS.values(), *STRICT_FAULTS.values())}
     assert said <= found <= set(CODES)
     assert {code for code in found if f"| `{code}` |" in PAGE.read_text("utf-8")} & WARNINGS == {"example.duplicate"}

@@ -89,5 +89,7 @@ def _see(url: str, fetched: Fetched) -> Sight:
         problems.append(Problem("image.mime", f"{url[:200]}: served as {fetched.type}, the bytes are {header.format}"))
     if header.orientation != 1:
         problems.append(Problem("image.orientation", f"{url[:200]}: EXIF says it is turned ({header.orientation})"))
+    if header.animated:
+        problems.append(Problem("image.animated", f"{url[:200]}: an animation, of which the model sees one frame"))
     width, height = header.upright
     return Picture(0, url, width, height, header.format, header.mode, fetched.size, url=url), problems

@@ -24,12 +24,14 @@ def peek(data: bytes) -> Header | None:
         raise RecordError("image.not_an_image", f"what comes begins with {repr(data[:16])[2:-1]}")
     try:
         image = Pillow.open(io.BytesIO(data), formats=FORMATS)
-        orientation = image.getexif().get(0x0112, 1)
+        # of a PNG that is cut in its pixels Pillow would read the EXIF behind them
+        orientation = 1 if image.format == "PNG" and "exif" not in image.info else image.getexif().get(0x0112, 1)
     except Exception:  # Pillow's parsers raise all kinds on cut bytes
         return None
     width, height = image.size
     turned = orientation if orientation in range(1, 9) else 1
-    return Header((image.format or "").lower(), width, height, turned, image.mode)
+    animated = image.format == "PNG" and getattr(image, "is_animated", False)
+    return Header((image.format or "").lower(), width, height, turned, image.mode, animated)
 
 
 def _webp(data: bytes) -> Header:

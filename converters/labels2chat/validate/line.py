@@ -39,7 +39,7 @@ class Look(Struct):
     key: int = 0
     """A digest of what the example says, 64 bits; 0 for one that can't be read whole."""
     urls: list[tuple[str, str]] = field(default_factory=list)
-    """(place, address) of each image that is only an address."""
+    """(place, address) of each image that is only an address, and one that somebody might fetch."""
 
 
 def decoder(target: Target) -> Decode:
@@ -81,7 +81,10 @@ def look(
         found.problems += _decoded(pictures)
     if not hard:
         found.key = _digest(example)
-    found.urls = [(picture.name, picture.url) for picture in pictures if picture.url is not None]
+    refused = [problem.where for problem in found.problems if problem.code == "image.url"]
+    for picture in pictures:
+        if picture.url is not None and not any(_within(place, picture.name) for place in refused):
+            found.urls.append((picture.name, picture.url))
     return found
 
 
