@@ -208,12 +208,13 @@ def test_short_examples_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("text", ["a <image> b", "<image>", "User: hi", "[EOS]"])
 def test_a_word_that_the_target_keeps_for_itself(text: str) -> None:
-    nova = replace(OPENAI, forbidden_text=Allowed(("User:", "[EOS]", "<image>"), "guide"))
-    for messages in ([user(text), OK], [user("a"), answer(text)], [user("a", text), OK]):
+    nova = replace(OPENAI, reserved=Allowed(("User:", "[EOS]", "<image>"), "guide"))
+    for messages in ([user(text), OK], [Message("system", [text]), user("a"), OK], [user("a", text), OK]):
         (problem,) = check(example(*messages), nova)
         assert (problem.code, problem.rule) == ("text.reserved", GUIDE)
         assert check(example(*messages), OPENAI) == []
     assert check(example(user("user: [eos] image"), OK), nova) == []
+    assert check(example(user("a"), answer(text)), nova) == []  # the rule is about prompts
 
 
 def test_an_example_with_nothing_to_learn() -> None:

@@ -32,7 +32,7 @@ STRICT = replace(
     OPENAI,
     name="strict",
     delivery=("inline",),
-    forbidden_text=Allowed(("User:", "<image>", "[EOS]"), "guide"),
+    reserved=Allowed(("User:", "<image>", "[EOS]"), "guide"),
     tokens_per_example=Limit(2000, "sft"),
 )
 """A target with the rules that OpenAI doesn't have."""
@@ -59,6 +59,14 @@ def noise(side: int, format: str = "png") -> bytes:
 
 
 @cache
+def saved(format: str, **options: Any) -> bytes:
+    """A picture of its own for each way to save it."""
+    out = io.BytesIO()
+    Pillow.radial_gradient("L").resize((24, 16)).convert("RGB").save(out, format, **options)
+    return out.getvalue()
+
+
+@cache
 def turned() -> bytes:
     exif = Pillow.Exif()
     exif[0x0112] = 6
@@ -73,6 +81,10 @@ def moving() -> bytes:
     frames = [Pillow.new("RGB", (6, 6), (shade, 0, 0)) for shade in (0, 90, 200)]
     frames[0].save(out, "webp", save_all=True, append_images=frames[1:])
     return out.getvalue()
+
+
+UPRIGHT = Pillow.Exif()
+UPRIGHT[0x0112] = 1
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -188,7 +200,31 @@ SOUND: dict[str, Any] = {
     "a refusal": chat(user("d"), {"role": "assistant", "content": None, "refusal": "I won't."}),
     "a refusal as a part": chat(user("e"), answer([{"type": "refusal", "refusal": "No."}])),
     "an answer in parts": chat(user("f"), answer([text("a"), text("b")])),
-    "further keys": chat(user("g", anything=1), answer(), id=7, source="x"),
+    "further keys": chat(user("g"), answer(), id=7, source="x", metadata={"user": "tool"}),
+    "what the API answered": chat(user("g2"), answer("x", refusal=None, audio=None, annotations=[])),
+    "a scheme in capitals": shown("HTTPS://Example.com/a.PNG"),
+    "a call with an empty text": chat(user("g3"), answer("", tool_calls=[CALL])),
+    "two calls and what they gave": chat(
+        user("g4"),
+        answer(None, tool_calls=[CALL, {**CALL, "id": "c2"}]),
+        {"role": "tool", "content": "5", "tool_call_id": "c2"},
+        {"role": "tool", "content": "", "tool_call_id": "c1"},
+        answer("5"),
+    ),
+    "quotation marks": b'{"messages": [{"role": "user", "content": "a \\u0022b\\" \\\\"},'
+    b'{"role": "assistant", "content": "\\""}]}',
+    "the same key in two objects": chat(user("g5"), answer(), role="x", content={"role": {"role": "role"}}),
+    "an assistant who begins": chat(SYSTEM, answer("Hello!"), user("g6"), answer()),
+    "a system message in between": chat(user("g7"), SYSTEM, answer()),
+    "a progressive JPEG": inside(saved("jpeg", progressive=True), "image/jpeg"),
+    "bytes behind a JPEG": inside(saved("jpeg") + bytes(99), "image/jpeg"),
+    "bytes behind a PNG": inside(saved("png") + b"junk"),
+    "WEBP without loss": inside(saved("webp", lossless=True), "image/webp"),
+    "an upright EXIF": inside(saved("jpeg", exif=UPRIGHT.tobytes()), "image/jpeg"),
+    "one pixel": inside(pixels(size=(1, 1))),
+    "exactly 10 MB": inside(PNG[:33] + chunk(b"tEXt", bytes(10_000_000 - len(PNG) - 12)) + PNG[33:]),
+    "60,000 tokens": chat(user("word " * 60_000), answer()),
+    "a word of 100,000 letters": chat(user("a" * 100_000), answer()),
     "tools": chat(
         user("h"), answer(), tools=[{"type": "function", "function": {"name": "f"}}], parallel_tool_calls=False
     ),
@@ -223,7 +259,24 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "a list": ([user("a"), answer()], "example.schema", ""),
     "a text": ("hello", "example.schema", ""),
     "null": (None, "example.schema", ""),
+    "UTF-16": (json.dumps(chat(user("a"), answer())).encode("utf-16"), "file.encoding", ""),
+    "zeros behind the object": (raw(chat(user("a"), answer())) + bytes(2), "example.json", ""),
+    "Infinity": (raw(chat(user("a"), answer()))[:-1] + b', "score": Infinity}', "example.json", ""),
+    "a key that stands twice": (raw(chat(user("a"), answer()))[:-1] + b', "messages": []}', "example.json", ""),
+    "a key twice in a message": (
+        raw(chat(user("a"), answer())).replace(b'"role": "user"', b'"role" : "system", "role" : "user"'),
+        "example.json",
+        "",
+    ),
+    "JSON in a text": (json.dumps(json.dumps(chat(user("a"), answer()))), "example.schema", ""),
     # what an example is
+    "nothing": ({}, "example.schema", "messages"),
+    "a misspelt key": ({"mesages": [user("a"), answer()]}, "example.schema", "messages"),
+    "a list in a list": (chat([user("a"), answer()]), "example.schema", "messages[0]"),
+    "null among the messages": (chat(None, user("a"), answer()), "example.schema", "messages[0]"),
+    "Gemini's keys": ({"contents": [{"role": "user", "parts": [WHAT]}]}, "example.schema", "messages"),
+    "TRL's preference keys": ({"prompt": "a", "chosen": "b", "rejected": "c"}, "example.schema", "messages"),
+    "a conversation and a pair": ({**pair(), **chat(user("a"), answer())}, "example.schema", "input"),
     "another format's keys": ({"prompt": "a", "completion": "b"}, "example.schema", "messages"),
     "ShareGPT's keys": ({"conversations": [{"from": "human", "value": "a"}]}, "example.schema", "messages"),
     "messages as an object": ({"messages": {"role": "user"}}, "example.schema", "messages"),
@@ -262,6 +315,44 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "a weight on a question": (chat(user("a", weight=1), answer()), "example.schema", "messages[0].weight"),
     "a name that is a number": (chat(user("a", name=5), answer()), "example.schema", "messages[0].name"),
     "a name that is null": (chat(user("a", name=None), answer()), "example.schema", "messages[0].name"),
+    "a weight that is true": (chat(user("a"), answer("b", weight=True)), "example.schema", "messages[1].weight"),
+    "half a weight": (chat(user("a"), answer("b", weight=0.5)), "example.schema", "messages[1].weight"),
+    "a weight that is text": (chat(user("a"), answer("b", weight="1")), "example.schema", "messages[1].weight"),
+    "a weight that is null": (chat(user("a"), answer("b", weight=None)), "example.schema", "messages[1].weight"),
+    "a misspelt weight": (chat(user("a"), answer("b", wieght=0)), "example.unknown_key", "messages[1]"),
+    "an answer of spaces": (chat(user("a"), answer(" \n")), "example.no_answer", "messages[1]"),
+    "an answer without width": (chat(user("a"), answer("\u200b\ufeff")), "example.no_answer", "messages[1]"),
+    "an answer of no parts": (chat(user("a"), answer([])), "example.no_answer", "messages[1]"),
+    "an answer of an empty part": (chat(user("a"), answer([text("")])), "example.no_answer", "messages[1]"),
+    "an empty system message": (
+        chat({"role": "system", "content": ""}, user("a"), answer()),
+        "example.empty_text",
+        "messages[0].content",
+    ),
+    "only an answer": (chat(answer()), "example.no_user", "messages"),
+    "only a question": (chat(user("a")), "example.no_answer", "messages[0]"),
+    "the end of reinforcement learning's": (chat(user("a"), reference="b"), "example.no_answer", "messages[0]"),
+    "a tool at the end": (
+        chat(user("a"), answer(None, tool_calls=[CALL]), {"role": "tool", "content": "5", "tool_call_id": "c1"}),
+        "example.no_answer",
+        "messages[2]",
+    ),
+    "a role with a space": (
+        chat({"role": "user ", "content": "x"}, user("a"), answer()),
+        "example.role",
+        "messages[0].role",
+    ),
+    "a list of roles": (
+        chat({"role": ["user"], "content": "x"}, user("a"), answer()),
+        "example.role",
+        "messages[0].role",
+    ),
+    "text in place of content": (
+        chat({"role": "user", "text": "a"}, user("b"), answer()),
+        "example.schema",
+        "messages[0].content",
+    ),
+    "roles of Gemini": (chat(user("a"), {"role": "model", "content": "b"}), "example.role", "messages[1].role"),
     # parts
     "a part that is a text": (chat(user("a"), user(["b"]), answer()), "example.schema", "messages[1].content[0]"),
     "a part without a type": (chat(user({"text": "a"}), answer()), "example.schema", "messages[0].content[0]"),
@@ -286,6 +377,41 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
         "messages[0].content[1]",
     ),
     "a text part with a number": (chat(user(text(5), WHAT), answer()), "example.schema", "messages[0].content[0]"),
+    "a video": (
+        chat(user(WHAT, {"type": "video_url", "video_url": {"url": "https://x.y/a.mp4"}}), answer()),
+        "example.schema",
+        "messages[0].content[1]",
+    ),
+    "a file": (
+        chat(user(WHAT, {"type": "file", "file": {"file_id": "file-1"}}), answer()),
+        "example.schema",
+        "messages[0].content[1]",
+    ),
+    "an image part without an image": (
+        chat(user(WHAT, {"type": "image_url"}), answer()),
+        "example.schema",
+        "messages[0].content[1].image_url",
+    ),
+    "detail beside the address's object": (
+        chat(user(WHAT, {"type": "image_url", "image_url": {"url": uri(PNG)}, "detail": "low"}), answer()),
+        "example.unknown_key",
+        "messages[0].content[1]",
+    ),
+    "a misspelt detail": (
+        shown(uri(pixels(shade=2)), detial="low"),
+        "example.unknown_key",
+        "messages[1].content[1].image_url",
+    ),
+    "an image in what a tool gave": (
+        chat(
+            user("a"),
+            answer(None, tool_calls=[CALL]),
+            {"role": "tool", "content": [image(uri(PNG))], "tool_call_id": "c1"},
+            answer(),
+        ),
+        "image.role",
+        "messages[2].content",
+    ),
     "an empty part": (chat(user(WHAT, text("")), answer()), "example.empty_text", "messages[0].content[1]"),
     "an image in the answer": (
         chat(user("a"), answer([text("b"), image(uri(PNG))])),
@@ -398,6 +524,34 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
         "",
     ),
     # calls
+    "tools as a text": (chat(user("a"), answer(), tools="crop"), "example.schema", "tools"),
+    "a tool without a name": (
+        chat(user("a"), answer(), tools=[{"type": "function", "function": {"description": "b"}}]),
+        "example.schema",
+        "tools",
+    ),
+    "a tool of an unknown type": (chat(user("a"), answer(), tools=[{"type": "retrieval"}]), "example.schema", "tools"),
+    "no functions": (chat(user("a"), answer(), functions=[]), "example.schema", "functions"),
+    "parallel calls as a text": (
+        chat(user("a"), answer(), parallel_tool_calls="no"),
+        "example.schema",
+        "parallel_tool_calls",
+    ),
+    "a call that nobody answers": (
+        chat(user("a"), answer(None, tool_calls=[CALL]), user("b"), answer()),
+        "example.role",
+        "messages[1].tool_calls",
+    ),
+    "one answer to two calls": (
+        chat(
+            user("a"),
+            answer(None, tool_calls=[CALL, {**CALL, "id": "c2"}]),
+            {"role": "tool", "content": "5", "tool_call_id": "c1"},
+            answer(),
+        ),
+        "example.role",
+        "messages[1].tool_calls",
+    ),
     "a call without a name": (
         chat(user("a"), answer(None, tool_calls=[{**CALL, "function": {"arguments": "{}"}}])),
         "example.schema",
@@ -436,6 +590,12 @@ PAIR_FAULTS: dict[str, tuple[Any, str, str]] = {
     "a list of no answers": (pair(worse=[]), "example.schema", "non_preferred_output"),
     "an empty worse answer": (pair(worse=[answer("")]), "example.empty_text", "non_preferred_output"),
     "an empty better answer": (pair(better=[answer(" ")]), "example.no_answer", "preferred_output[0]"),
+    "answers that differ by spaces": (pair(worse=[answer(" a cat ")]), "example.same_answers", "non_preferred_output"),
+    "a pair's tools as a text": (
+        pair({"messages": [user("a")], "tools": "crop"}),
+        "example.schema",
+        "input.tools",
+    ),
     "equal answers": (pair(worse=[answer("a cat")]), "example.same_answers", "non_preferred_output"),
     "an answer from the user": (pair(worse=[user("no")]), "example.role", "non_preferred_output[0].role"),
     "an image in the better answer": (
@@ -504,15 +664,27 @@ def test_every_fault_is_found_and_no_sound_line_flagged(write: Callable[..., Pat
     assert [finding.line for finding in findings] == sorted(finding.line for finding in findings)
 
 
+FOLLOWS = {
+    "an answer of spaces": ["example.empty_text"],
+    "an answer without width": ["example.empty_text"],
+    "an answer of no parts": ["example.empty_text"],
+    "an answer of an empty part": ["example.empty_text"],
+    "an empty answer": ["example.empty_text"],
+    "a tool that nobody called": ["example.role"],
+    "text in place of content": ["example.unknown_key"],
+    "roles of Gemini": ["example.no_answer"],
+}
+"""What else has to be said of some lines."""
+
+
 @pytest.mark.parametrize(("line", "code", "place"), FAULTS.values(), ids=FAULTS)
 def test_a_fault(line: Any, code: str, place: str, write: Callable[..., Path]) -> None:
     """It is the only fault of its line, but for what follows from it; it says whose rule it is and what to do."""
     filler = [chat(user(f"{number}"), answer()) for number in range(9)]
     _, findings = run(write([SOUND["an image and its question"], *filler, line]))
     assert (code, place) in [(finding.code, finding.where) for finding in findings]
-    also = {"an empty answer": ["example.empty_text"], "a tool that nobody called": ["example.role"]}
     name = next(name for name, row in FAULTS.items() if row[0] is line)
-    assert sorted({finding.code for finding in findings}) == sorted([code, *also.get(name, [])])
+    assert sorted({finding.code for finding in findings}) == sorted([code, *FOLLOWS.get(name, [])])
     for finding in findings:
         assert finding.line == 11
         assert finding.rule
@@ -541,7 +713,11 @@ def test_a_sound_line(name: str, target: Target, write: Callable[..., Path]) -> 
 STRICT_FAULTS: dict[str, tuple[Any, str, str]] = {
     "an address": (shown("https://example.com/a.png"), "image.url", "messages[1].content[1]"),
     "a marker": (chat(user("What is <image> ?"), answer()), "text.reserved", "messages[0].content"),
-    "a marker in the answer": (chat(user("a"), answer("User: b")), "text.reserved", "messages[1].content"),
+    "a marker in the system message": (
+        chat({"role": "system", "content": "User: b"}, user("a"), answer("User: b")),
+        "text.reserved",
+        "messages[0].content",
+    ),
     "2,000 tokens of text": (chat(user("dog " * 2100), answer()), "example.too_long", "messages"),
     "2,000 tokens of images": (
         chat(user(*(image(uri(pixels(size=(2048, 769), shade=n))) for n in range(2))), answer()),
@@ -936,7 +1112,7 @@ def test_what_can_not_be_mended(write: Callable[..., Path], tmp_path: Path) -> N
     assert verdict.unmended > 50
     made = (tmp_path / "out" / "train.jsonl").read_bytes()
     assert made.startswith(b"".join(raw(line) + b"\n" for line in sound))
-    assert run(tmp_path / "out" / "train.jsonl")[1] == []
+    assert {finding.code for finding in run(tmp_path / "out" / "train.jsonl")[1]} == {"example.unknown_key"}
     assert sum(verdict.lines.values()) == len(sound) + len(FAULTS)
     assert made.count(b"\n") == verdict.lines["kept"] + verdict.lines["repaired"]
     rejects = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_bytes().splitlines()]
@@ -1140,7 +1316,10 @@ def test_the_page_names_every_code() -> None:
     found = set(re.findall(r"`((?:file|text|example|image|manifest)\.[a-z0-9_]+)`", PAGE.read_text("utf-8")))
     said = {code for _, code, _ in (*FAULTS.values(), *PAIR_FAULTS.values(), *STRICT_FAULTS.values())}
     assert said <= found <= set(CODES)
-    assert {code for code in found if f"| `{code}` |" in PAGE.read_text("utf-8")} & WARNINGS == {"example.duplicate"}
+    assert {code for code in found if f"| `{code}` |" in PAGE.read_text("utf-8")} & WARNINGS == {
+        "example.duplicate",
+        "example.unknown_key",
+    }
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -6,8 +6,8 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
-_OWN = ("localhost", ".localhost", ".local", ".internal", ".home.arpa", ".lan")
-"""Names on one's own desk or network: RFC 6761, 6762 and 8375, and what is usual."""
+_OWN = ("localhost", ".localhost", ".local", ".internal", ".home.arpa", ".lan", ".localdomain", ".corp", ".home")
+"""Names on one's own desk or network: RFC 6761, 6762 and 8375, and what is usual (ICANN SAC 045 and 057)."""
 
 _KINDS = ("loopback", "link_local", "unspecified", "multicast", "private")
 
@@ -29,7 +29,11 @@ def why_not_public(url: str) -> str | None:
     if host.rstrip(".") == _OWN[0] or host.rstrip(".").endswith(_OWN[1:]):
         return f"{host} is a name on one's own machine or network"
     address = _literal(host)
-    return why_private(address) if address is not None else None
+    if address is not None:
+        return why_private(address)
+    if "." not in host.rstrip("."):  # RFC 7085: what names without a dot stand for
+        return f"{host} is a name without a dot, which is one on one's own network"
+    return None
 
 
 def why_private(address: str) -> str | None:

@@ -121,6 +121,7 @@ CODES: dict[str, str] = {
     "example.empty_text": "write something into the message, or leave it out",
     "example.same_answers": "the worse answer equals the right one, so the pair teaches nothing",
     "example.duplicate": "leave out the second one",
+    "example.unknown_key": "spell the key as the target documents it, or leave it out",
     "example.too_long": "shorten the example: what is over the limit is cut off, the answer first",
     # files
     "file.too_few": "give the file at least as many examples as the target asks for",
@@ -136,5 +137,5 @@ CODES: dict[str, str] = {
 }
 """Every code a reject or a finding may bear, with what to do about it in one line."""
 
-WARNINGS = frozenset({"example.duplicate", "image.animated", "image.orientation"})
+WARNINGS = frozenset({"example.duplicate", "example.unknown_key", "image.animated", "image.orientation"})
 """Codes of findings that no provider refuses a file for; all others are errors."""

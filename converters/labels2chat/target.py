@@ -67,8 +67,8 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """What is over it is cut off, the answer first; None where nobody says a number."""
     tokens_of: str = "gpt-4o"
     """The model of `tokens.FAMILIES` by whose rule images count towards it."""
-    forbidden_text: Allowed | None = None
-    """Words that no text may hold, for the trainer takes them for its own markers."""
+    reserved: Allowed | None = None
+    """Words that no prompt may hold, for the trainer takes them for its own markers."""
     byte_order_mark: bool = False
     """Whether a file may begin with one, as Azure's guide asks."""
     sunset: str | None = None

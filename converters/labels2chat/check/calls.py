@@ -32,7 +32,17 @@ def check_calls(example: Example) -> list[Problem]:
         elif not (isinstance(calls, list) and all(map(_is_call, calls))):
             text = "a call has an id, a type and a function with a name and arguments, all text"
             problems.append(Problem("example.schema", text, f"{where}.tool_calls"))
+        elif _unanswered(example, number):
+            text = "each call is answered by a tool's message before anybody else speaks"
+            problems.append(Problem("example.role", text, f"{where}.tool_calls"))
     return problems
+
+
+def _unanswered(example: Example, number: int) -> bool:
+    """Whether fewer tools' messages follow than there are calls; at the end of an example nobody has to answer."""
+    behind = [message.role for message in example.messages[number + 1 :]]
+    tools = next((count for count, role in enumerate(behind) if role != "tool"), len(behind))
+    return len(behind) > 0 and tools < len(example.messages[number].tool_calls)
 
 
 def _is_call(call: Any) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from string import whitespace
+
 from labels2chat.check.picture import check_picture
 from labels2chat.target import Target
 from labels2chat.tokens import count_tokens, most_tokens
 from labels2chat.types import Example, Message, Picture, Problem
+
+_UNSEEN = whitespace + "\u00a0\u00ad\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff"
+"""Spaces, and what Unicode calls format characters (general category Cf), as far as one meets them in texts."""
 
 
 def check(example: Example, target: Target, private: bool = False) -> list[Problem]:
@@ -28,7 +33,7 @@ def check(example: Example, target: Target, private: bool = False) -> list[Probl
                 images += 1
                 check_picture(part, message, spot, target, problems, private)
             else:
-                _text(part, spot, target, problems)
+                _text(part, message, spot, target, problems)
     if images > target.images_per_example.value:
         text = f"{images} images in one example; at most {target.images_per_example.value} are taken"
         problems.append(Problem("image.too_many", text, "messages", target.cite(target.images_per_example)))
@@ -46,15 +51,20 @@ def place(example: Example, number: int) -> str:
     return f"input.messages[{number}]" if number < len(example.messages) - 1 else "preferred_output[0]"
 
 
-def _text(text: str, where: str, target: Target, problems: list[Problem]) -> None:
-    if not text.strip():
+def _text(text: str, message: Message, where: str, target: Target, problems: list[Problem]) -> None:
+    if is_blank(text) and not (message.tool_calls or message.role in ("tool", "function")):  # a tool may find nothing
         problems.append(Problem("example.empty_text", "the text is empty", where))
-    if target.forbidden_text is not None:
-        found = [word for word in target.forbidden_text.values if word in text]
+    if target.reserved is not None and message.role != "assistant":
+        found = [word for word in target.reserved.values if word in text]
         if found:
             words = ", ".join(map(repr, found))
-            rule = target.cite(target.forbidden_text)
+            rule = target.cite(target.reserved)
             problems.append(Problem("text.reserved", f"the text holds {words}", where, rule))
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to be seen in a text: spaces, line ends, characters without a width."""
+    return not text.strip() or not (text.isascii() or text.strip(_UNSEEN))
 
 
 def _turns(example: Example, target: Target, problems: list[Problem]) -> None:
@@ -75,7 +85,7 @@ def _turns(example: Example, target: Target, problems: list[Problem]) -> None:
 
 
 def _says_something(message: Message) -> bool:
-    return bool(message.tool_calls) or any(isinstance(part, str) and part.strip() for part in message.content)
+    return bool(message.tool_calls) or any(isinstance(part, str) and not is_blank(part) for part in message.content)
 
 
 def _pair(example: Example, rejected: str, problems: list[Problem]) -> None:
@@ -83,9 +93,9 @@ def _pair(example: Example, rejected: str, problems: list[Problem]) -> None:
     answer = (
         " ".join(part for part in example.messages[-1].content if isinstance(part, str)) if example.messages else ""
     )
-    if not rejected.strip():
+    if is_blank(rejected):
         problems.append(Problem("example.empty_text", "the non-preferred answer is empty", where))
-    elif rejected == answer:
+    elif rejected.strip() == answer.strip():
         text = "the preferred and the non-preferred answer are the same"
         problems.append(Problem("example.same_answers", text, where))
 

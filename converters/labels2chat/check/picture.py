@@ -21,7 +21,7 @@ def check_picture(
         rule = target.cite(target.formats)
         if "url" not in target.delivery:
             problems.append(Problem("image.url", f"{target.name} takes inlined images only, no URLs", where, rule))
-        elif not private and (reason := why_not_public(picture.url)):
+        elif not private and picture.url[:4].lower() == "http" and (reason := why_not_public(picture.url)):
             problems.append(Problem("image.url", f"nobody can fetch {picture.url[:200]!r}: {reason}", where, rule))
     if picture.format:  # else nobody looked at it
         check_bytes(picture, where, target, problems)
@@ -32,7 +32,7 @@ def check_bytes(picture: Picture, where: str, target: Target, problems: list[Pro
     if picture.format not in target.formats:
         text = f"format {picture.format} is not one of {', '.join(target.formats.values)}"
         problems.append(Problem("image.format", text, where, target.cite(target.formats)))
-    elif picture.mode not in target.modes:
+    elif picture.mode and picture.mode not in target.modes:
         text = f"colour mode {picture.mode} is not one of {', '.join(target.modes.values)}"
         problems.append(Problem("image.mode", text, where, target.cite(target.modes)))
     if picture.size > target.image_bytes.value:

@@ -7,6 +7,8 @@ https://platform.openai.com/docs/guides/vision-fine-tuning.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,12 +16,24 @@ import pybase64
 
 from labels2chat.errors import RecordError
 from labels2chat.images import measure
+from labels2chat.targets._tools import read_tools
+from labels2chat.targets._twice import key_twice
 from labels2chat.types import Example, Message, Picture, Problem
 
 _JSON = msgspec.json.Encoder()
 
 PAIR = ("input", "preferred_output", "non_preferred_output")
 """The keys of a preference pair."""
+
+_OF_A_MESSAGE = frozenset(("role", "content", "name", "weight", "tool_calls", "tool_call_id", "function_call")) | {
+    "refusal",
+    "audio",
+    "annotations",  # what the API answers with
+}
+_OF_A_PART = {"text": frozenset(("type", "text")), "refusal": frozenset(("type", "refusal"))}
+_OF_AN_IMAGE = frozenset(("type", "image_url"))
+_OF_AN_IMAGE_URL = frozenset(("url", "detail"))
+"""The keys that somebody reads."""
 
 _HOLE = msgspec.Raw(b"\x00")
 """Stands in the text where a data URI will be: a byte that JSON text never holds, for strings have it escaped."""
@@ -79,11 +93,11 @@ def _part(part: str | Picture) -> dict[str, Any]:
     return {"type": "image_url", "image_url": image}
 
 
-def decode(line: bytes, keep: bool = False) -> tuple[Example, list[Problem]]:
+def decode(line: bytes, folder: Path | None = None, keep: bool = False) -> tuple[Example, list[Problem]]:
     """Read one line of anybody's making; all that is wrong with its shape is in the problems, never raised.
 
     Inlined images are decoded and measured; `keep` keeps their bytes too. A part that can't be read leaves an empty
-    one in its place, so that the others keep their numbers.
+    one in its place, so that the others keep their numbers. The line needs nothing of its `folder`.
     """
     problems: list[Problem] = []
     example = Example(id="", messages=[])
@@ -93,10 +107,17 @@ def decode(line: bytes, keep: bool = False) -> tuple[Example, list[Problem]]:
         return example, [_not_json(line, error)]
     if not isinstance(content, dict):
         return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
-    if "messages" not in content and any(key in content for key in PAIR):
+    if (key := key_twice(line, content)) is not None:
+        return example, [Problem("example.json", f"the key {key!r} stands twice in one object, and one is lost")]
+    pair = [key for key in PAIR if key in content]
+    if pair and "messages" not in content:
         _read_pair(content, example, problems, keep)
-    else:
-        _read_messages(content.get("messages"), "messages", example, problems, content, keep)
+        return example, problems
+    _read_messages(content.get("messages"), "messages", example, problems, content, keep)
+    read_tools(content, "", problems)
+    if pair:
+        text = f"{pair[0]} belongs to a preference pair, and messages to a conversation; this has both"
+        problems.append(Problem("example.schema", text, pair[0]))
     return example, problems
 
 
@@ -121,6 +142,7 @@ def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem
     messages = given.get("messages") if isinstance(given, dict) else None
     known = given if isinstance(given, dict) else content
     _read_messages(messages, "input.messages", example, problems, known, keep)
+    read_tools(known, "input." if isinstance(given, dict) else "", problems)
     worse = Example(id="", messages=[])
     for key, into in (("preferred_output", example), ("non_preferred_output", worse)):
         before = len(into.messages)
@@ -175,6 +197,7 @@ def _read_message(item: Any, where: str, problems: list[Problem], keep: bool) ->
         message.role = role
     else:
         problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
+    _unread(item, _OF_A_MESSAGE, where, problems)
     message.tool_calls = item.get("tool_calls") or item.get("function_call")
     _read_keys(item, message, where, problems)
     content = item.get("content")
@@ -214,8 +237,11 @@ def _read_keys(item: dict[str, Any], message: Message, where: str, problems: lis
 def _read_part(part: Any, role: str, where: str, problems: list[Problem], keep: bool) -> str | Picture:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "image_url":
+        _unread(part, _OF_AN_IMAGE, where, problems)
         return _read_image(part.get("image_url"), where, problems, keep)
     field = "refusal" if kind == "refusal" and role == "assistant" else "text"
+    if kind == field:
+        _unread(part, _OF_A_PART[field], where, problems)
     if kind == field and isinstance(part.get(field), str):
         return part[field]  # type: ignore[no-any-return]
     if kind == field:
@@ -235,9 +261,10 @@ def _read_image(image: Any, where: str, problems: list[Problem], keep: bool) -> 
         text = f"image_url must be an object with a url; it is {_kind(image)}"
         problems.append(Problem("example.schema", text, f"{where}.image_url"))
         return picture
+    _unread(image, _OF_AN_IMAGE_URL, f"{where}.image_url", problems)
     if "detail" in image:
         picture.detail = image["detail"] if isinstance(image["detail"], str) else repr(image["detail"])
-    if url.startswith(("https://", "http://")):
+    if url[:8].lower().startswith(("https://", "http://")):  # RFC 3986, 3.1: in capitals, too
         picture.url = url
         return picture
     head, comma, body = url.partition(",")
@@ -268,6 +295,13 @@ def _read_image(image: Any, where: str, problems: list[Problem], keep: bool) -> 
     picture.animated = header.animated
     picture.data = data if keep else None
     return picture
+
+
+def _unread(item: Mapping[str, Any], known: frozenset[str], where: str, problems: list[Problem]) -> None:
+    """Name the keys that nobody reads: most are misspelt, or stand in the wrong place."""
+    if not item.keys() <= known:
+        keys = ", ".join(repr(key) for key in item if key not in known)
+        problems.append(Problem("example.unknown_key", f"nobody reads {keys[:200]} here", where))
 
 
 def _kind(value: Any) -> str:

@@ -19,6 +19,7 @@ _SOURCES = {
     "image.mime": "https://www.rfc-editor.org/rfc/rfc2397",
     "image.orientation": "EXIF 2.32, tag 274; no provider documents what it does with it",
     "image.animated": "no provider documents what it does with the other frames",
+    "example.unknown_key": "https://github.com/openai/openai-cookbook, Chat_finetuning_data_prep: unrecognized keys",
     "example.duplicate": "no provider's rule: an example that is there twice counts twice",
     "file.hash": "manifest.json",
     "file.missing": "manifest.json",
@@ -69,6 +70,12 @@ class Verdict(Struct):
 def finding(file: str, line: int, problem: Problem, target: Target, fate: str = "") -> Finding:
     """Complete a problem with its source, its remedy and its level."""
     code = problem.code
-    rule = problem.rule or _SOURCES.get(code) or target.cite(target.formats if code[:6] == "image." else target.roles)
+    rule = problem.rule or _SOURCES.get(code) or _of_the_target(code, target)
     level = "warning" if code in WARNINGS else "error"
     return Finding(file, line, code, problem.where, problem.message, rule, CODES[code], level, fate)
+
+
+def _of_the_target(code: str, target: Target) -> str:
+    """Cite what the target says about images, or about everything else; its first source where it says neither."""
+    rule = target.formats if code[:6] == "image." else target.roles
+    return target.cite(rule) if rule.source else f"{next(iter(target.sources.values()), '')} (as of {target.as_of})"

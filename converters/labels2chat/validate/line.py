@@ -75,7 +75,7 @@ def look(
     pictures = example.pictures()
     found.images = len(pictures)
     hard = [problem for problem in problems if problem.code not in _SOFT]
-    if not any(problem.where in _WHOLE for problem in hard):
+    if not hard or (example.messages and not any(map(_covers_all, hard))):
         found.problems += _not_said_already(check(example, target, private) + check_calls(example), hard, example)
     if pixels:
         found.problems += _decoded(pictures)
@@ -104,6 +104,10 @@ def _not_said_already(checked: list[Problem], read: list[Problem], example: Exam
         if not (near and problem.code in _FOLLOWS):
             left.append(problem)
     return left
+
+
+def _covers_all(problem: Problem) -> bool:
+    return problem.where in _WHOLE and problem.code != "example.role"
 
 
 def _within(place: str, other: str) -> bool:
