@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+_STEP = 1024
+"""Bytes that are counted at once."""
+
 
 def key_twice(line: bytes, content: Any) -> str | None:
     """Return such a key, or None. `content` is what a parser made of the line.
@@ -12,7 +15,7 @@ def key_twice(line: bytes, content: Any) -> str | None:
     Every quotation mark of a line begins or ends a string or stands escaped in one. So the line is only parsed again,
     slowly, where it has another number of them than what came out of it.
     """
-    if line.count(b'"') == _quotes(content):
+    if _marks(line) == _quotes(content):
         return None
     try:
         json.loads(line, object_pairs_hook=_once)
@@ -21,6 +24,15 @@ def key_twice(line: bytes, content: Any) -> str | None:
     except (ValueError, RecursionError):
         pass
     return None
+
+
+def _marks(line: bytes) -> int:
+    """Count the quotation marks; `find` is twenty times as fast as `count`, and images have none."""
+    count, at = 0, line.find(b'"')
+    while at >= 0:
+        count += line.count(b'"', at, at + _STEP)
+        at = line.find(b'"', at + _STEP)
+    return count
 
 
 class _TwiceError(Exception):
