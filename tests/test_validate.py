@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -1011,6 +1012,110 @@ def test_progress_comes_to_the_end(write: Callable[..., Path], monkeypatch: pyte
     assert steps[-1] == (total, total)
     assert steps == sorted(steps)
     assert len(steps) > 10
+
+
+# a folder with a manifest
+
+
+NUMBERS = {"read": 12, "converted": 10, "skipped": 1, "rejected": 1}
+
+
+@pytest.fixture
+def made(write: Callable[..., Path], tmp_path: Path) -> Path:
+    """A folder as `convert` leaves it: two files of five, one reject."""
+    folder = tmp_path / "out"
+    rows, rejects = [], b'{"code": "image.empty"}\n'
+    for number in range(2):
+        lines = [chat(user(WHAT, image(uri(pixels(shade=n)))), answer()) for n in range(5 * number, 5 * number + 5)]
+        path = write(lines, f"out/train-0000{number}.jsonl")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        row = {"file": path.name, "split": "train", "examples": 5, "images": 5, "bytes": path.stat().st_size}
+        rows.append(row | {"sha256": digest})
+    (folder / "rejects.jsonl").write_bytes(rejects)
+    manifest = {
+        "target": {"name": "openai"},
+        "samples": NUMBERS,
+        "examples": {"written": 10, "rejected": 0},
+        "rejects": {"lines": 1, "by_code": {"image.empty": 1}, "sha256": hashlib.sha256(rejects).hexdigest()},
+        "shards": rows,
+        "plan": [
+            {"samples": dict.fromkeys(NUMBERS, 0) | {"read": 5, "converted": 5}, "examples": {"written": 5}},
+            {"samples": NUMBERS | {"read": 7, "converted": 5}, "examples": {"written": 5}},
+        ],
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+LOOSE = replace(OPENAI, examples_per_file_min=Limit(1, "guide"))
+
+
+def test_a_folder_as_it_was_made(made: Path) -> None:
+    assert run(made, LOOSE)[1] == []
+    assert [finding.code for finding in run(made)[1]] == ["file.too_few"] * 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"cat", b"dog", "sha256 is"),
+        (b'"cat"}]}\n', b'"cat"}]}\n' + raw(chat(user("a"), answer())) + b"\n", "6 examples instead of 5"),
+        (b"What", b"Whut", "sha256 is"),
+        (b"iVBOR", b"iVBOX", "sha256 is"),
+    ],
+)
+def test_the_damaged_shard_is_named(old: bytes, new: bytes, said: str, made: Path) -> None:
+    path = made / "train-00001.jsonl"
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    hashed = [finding for finding in run(made, LOOSE)[1] if finding.code == "file.hash"]
+    assert [finding.file for finding in hashed] == [str(path)]
+    assert said in hashed[0].message
+
+
+def test_files_that_come_and_go(made: Path) -> None:
+    (made / "train-00000.jsonl").rename(made / "other.jsonl")
+    (made / "rejects.jsonl").unlink()
+    assert sorted((Path(finding.file).name, finding.code) for finding in run(made, LOOSE)[1]) == [
+        ("other.jsonl", "file.hash"),
+        ("rejects.jsonl", "file.missing"),
+        ("train-00000.jsonl", "file.missing"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("samples", "read"), 13, "13 samples read, 12 accounted for"),
+        (("samples", "skipped"), 2, "12 samples read, 13 accounted for"),
+        (("examples", "written"), 9, "9 examples written, 10 in the shards"),
+        (("shards", 0, "examples"), 4, "train-00000.jsonl has 5 examples instead of 4"),
+        (("shards", 0, "images"), 4, "train-00000.jsonl has 5 images instead of 4"),
+        (("plan", 1, "samples", "rejected"), 0, "1 samples rejected, 0 in the plan"),
+        (("rejects", "by_code", "image.empty"), 2, "1 rejects, 2 by their codes"),
+    ],
+)
+def test_numbers_that_do_not_add_up(keys: tuple[Any, ...], value: int, said: str, made: Path) -> None:
+    manifest = json.loads((made / "manifest.json").read_text())
+    inner = manifest
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    _, findings = run(made, LOOSE)
+    assert {(Path(finding.file).name, finding.code) for finding in findings} == {
+        ("manifest.json", "manifest.accounting")
+    }
+    assert said in [finding.message for finding in findings]
+
+
+def test_a_run_that_wrote_nothing(made: Path) -> None:
+    for path in made.glob("train-*"):
+        path.unlink()
+    manifest = json.loads((made / "manifest.json").read_text())
+    manifest |= {"shards": [], "plan": [], "examples": {"written": 0}}
+    (made / "manifest.json").write_text(json.dumps(manifest))
+    _, findings = run(made)
+    assert [(finding.code, Path(finding.file).name) for finding in findings] == [("file.too_few", "manifest.json")]
 
 
 # --fix

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from labels2chat.check import Tally
 from labels2chat.errors import SourceError, TargetError
@@ -36,6 +36,14 @@ class _Examples(Struct):
 class _Rejects(Struct):
     lines: int
     sha256: str
+    by_code: dict[str, int] = field(default_factory=dict)
+
+
+class _Shard(Struct):
+    """What became of one plan entry."""
+
+    samples: _Samples
+    examples: _Examples
 
 
 class Manifest(Struct):
@@ -46,6 +54,7 @@ class Manifest(Struct):
     examples: _Examples
     rejects: _Rejects
     shards: list[ShardFile]
+    plan: list[_Shard] = field(default_factory=list)
 
     def load_target(self) -> Target:
         """Return the target that the files were made for. Raises TargetError when it is not a built-in one."""
@@ -97,7 +106,7 @@ def sha256(path: Path) -> str:
 
 
 def against_manifest(
-    folder: Path, manifest: Manifest, hashes: dict[Path, str], tallies: dict[str, Tally]
+    folder: Path, manifest: Manifest, target: Target, hashes: dict[Path, str], tallies: dict[str, Tally]
 ) -> Iterator[tuple[str, Problem]]:
     """Yield (file, problem) for each damaged, missing or foreign file, and for numbers that don't add up."""
     listed = {row.file: row for row in manifest.shards}
@@ -105,24 +114,23 @@ def against_manifest(
         path = folder / name
         if path not in hashes:
             yield name, Problem("file.missing", "the manifest lists this file, and it is not there")
-        elif hashes[path] != row.sha256:
+            continue
+        tally = tallies[str(path)]
+        counts = [(what, getattr(tally, what), getattr(row, what)) for what in ("examples", "images", "bytes")]
+        other = [f"{found:,} {what} instead of {said:,}" for what, found, said in counts if found != said]
+        if hashes[path] != row.sha256:
             text = f"sha256 is {hashes[path][:12]}…, the manifest says {row.sha256[:12]}…"
-            found = tallies[str(path)].examples
-            if found != row.examples:
-                text += f"; {found} examples instead of {row.examples}"
-            yield name, Problem("file.hash", text)
+            yield name, Problem("file.hash", "; ".join([text, *other]))
+        elif other:
+            yield "manifest.json", Problem("manifest.accounting", f"{name} has {', '.join(other)}")
     for path in hashes:
         if path.parent == folder and path.name not in listed:
             yield path.name, Problem("file.hash", "the manifest does not list this file")
-    samples, examples = manifest.samples, manifest.examples
-    parts = samples.converted + samples.skipped + samples.rejected
-    if samples.read != parts:
-        text = f"{samples.read} samples read, {parts} accounted for"
+    for text in _does_not_add_up(manifest):
         yield "manifest.json", Problem("manifest.accounting", text)
-    written = sum(row.examples for row in listed.values())
-    if examples.written != written:
-        text = f"{examples.written} examples written, {written} in the shards"
-        yield "manifest.json", Problem("manifest.accounting", text)
+    if not listed:
+        least = target.examples_per_file_min
+        yield "manifest.json", Problem("file.too_few", "no example was written", "", target.cite(least))
     rejects = folder / REJECTS
     if not rejects.exists():
         yield REJECTS, Problem("file.missing", "it belongs to the manifest, and it is not there")
@@ -130,3 +138,23 @@ def against_manifest(
         lines = data.count(b"\n")
         text = f"not as the manifest says; {lines} lines, and {manifest.rejects.lines} were written"
         yield REJECTS, Problem("file.hash", text)
+
+
+def _does_not_add_up(manifest: Manifest) -> Iterator[str]:
+    """Say which sums are none: samples, examples and rejects, over the whole run and over the parts of its plan."""
+    samples, examples, rejects = manifest.samples, manifest.examples, manifest.rejects
+    parts = samples.converted + samples.skipped + samples.rejected
+    if samples.read != parts:
+        yield f"{samples.read} samples read, {parts} accounted for"
+    written = sum(row.examples for row in manifest.shards)
+    if examples.written != written:
+        yield f"{examples.written} examples written, {written} in the shards"
+    for key in _Samples.__struct_fields__ if manifest.plan else ():
+        whole, summed = getattr(samples, key), sum(getattr(shard.samples, key) for shard in manifest.plan)
+        if whole != summed:
+            yield f"{whole} samples {key}, {summed} in the plan"
+    planned = sum(shard.examples.written for shard in manifest.plan)
+    if manifest.plan and examples.written != planned:
+        yield f"{examples.written} examples written, {planned} in the plan"
+    if rejects.by_code and rejects.lines != sum(rejects.by_code.values()):
+        yield f"{rejects.lines} rejects, {sum(rejects.by_code.values())} by their codes"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def validate(
             Job(number, str(path), 0, sizes[number], rules[number], out is not None, urls is not None, pixels, private)
         )
     ]
-    course = _Course(files, rules, found, out, urls, manifests)
+    course = _Course(files, rules, found, out, urls)
     with ThreadPoolExecutor(1, thread_name_prefix="hash") as thread:
         hashes: dict[Path, Future[str]] = {
             path: thread.submit(folders.sha256, path) for path, folder in files if folder in manifests
@@ -84,7 +84,7 @@ def validate(
                 future.cancel()
             raise
     for folder, manifest in manifests.items():
-        for name, problem in folders.against_manifest(folder, manifest, digests, course.tallies):
+        for name, problem in folders.against_manifest(folder, manifest, own[folder], digests, course.tallies):
             course.say(str(folder / name), 0, problem, own[folder])
     return course.verdict()
 
@@ -99,9 +99,8 @@ class _Course:
         found: Callable[[Finding], None],
         out: Path | None,
         urls: UrlChecker | None,
-        made: Container[Path | None],
     ) -> None:
-        self.files, self.rules, self.found, self.out, self.urls, self.made = files, rules, found, out, urls, made
+        self.files, self.rules, self.found, self.out, self.urls = files, rules, found, out, urls
         self.tallies: dict[str, Tally] = {}
         self.codes: Counter[str] = Counter()
         self.levels: Counter[str] = Counter()
@@ -120,8 +119,7 @@ class _Course:
             self._close_file()
             self._open_file(piece.job)
         rows = {row.number: row for row in piece.rows}
-        if self.files[self.file][1] not in self.made:
-            self._duplicates(piece, rows)
+        self._duplicates(piece, rows)
         if self.urls is not None:
             self._addresses(rows, self.urls)
         name, target = str(self.files[self.file][0]), self.rules[self.file]
@@ -192,10 +190,7 @@ class _Course:
         self.tallies[str(path)] = tally
 
     def _duplicates(self, piece: Piece, rows: dict[int, Row]) -> None:
-        """Find the examples that were there before: in the same file, or the same folder if one was given.
-
-        What `convert` made is left alone: what is twice in the dataset is twice in its output.
-        """
+        """Find the examples that were there before: in the same file, or the same folder if one was given."""
         path, folder = self.files[self.file]
         seen = self.seen.setdefault(folder or path, Seen())
         place = (self.file << _LINE_BITS) + self.lines + 1
