@@ -16,7 +16,7 @@ from labels2chat.urls import UrlChecker
 from labels2chat.validate import Finding, Verdict
 from labels2chat.validate import validate as run
 
-_SHOWN = 100
+_SHOWN = 20
 """Findings of one code that are printed; all of them are counted, and --format json has all."""
 
 
