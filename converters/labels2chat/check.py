@@ -26,6 +26,9 @@ def check(example: Example, target: Target) -> list[Problem]:
                 _image(part, message, place, target, problems)
             elif not part.strip():
                 problems.append(Problem("example.empty_text", "the text is empty", place))
+            elif message.role != "assistant" and (word := next((w for w in target.reserved.values if w in part), None)):
+                text = f"the text holds {word!r}, which {target.name} reserves"
+                problems.append(Problem("text.reserved", text, place, target.cite(target.reserved)))
     if images > target.images_per_example.value:
         text = f"{images} images in one example; at most {target.images_per_example.value} are taken"
         problems.append(Problem("image.too_many", text, "messages", target.cite(target.images_per_example)))
@@ -47,14 +50,19 @@ def _image(picture: Picture, message: Message, where: str, target: Target, probl
     if picture.detail is not None and picture.detail not in target.detail:
         text = f"detail {picture.detail!r} is not one of {', '.join(target.detail.values)}"
         problems.append(Problem("image.detail", text, where, target.cite(target.detail)))
-    if picture.url is not None and not picture.format:
+    if picture.url is not None:
         if "url" not in target.delivery:
-            problems.append(Problem("image.url", f"{target.name} takes inlined images only, no URLs", where))
+            problems.append(Problem("image.url", f"{target.name} takes no URLs", where))
+        elif not picture.url.startswith(target.schemes):
+            text = f"{target.name} takes addresses that begin with {' or '.join(target.schemes)}: {picture.url[:60]!r}"
+            rule = target.cite(target.url_schemes) if target.url_schemes.stated else ""
+            problems.append(Problem("image.url", text, where, rule))
+    if (picture.url or picture.file) is not None and not picture.format:
         return
     if picture.format not in target.formats:
         text = f"format {picture.format} is not one of {', '.join(target.formats.values)}"
         problems.append(Problem("image.format", text, where, target.cite(target.formats)))
-    elif picture.mode not in target.modes:
+    elif picture.mode and picture.mode not in target.modes:
         text = f"colour mode {picture.mode} is not one of {', '.join(target.modes.values)}"
         problems.append(Problem("image.mode", text, where, target.cite(target.modes)))
     if picture.size > target.image_bytes.value:
@@ -92,7 +100,7 @@ class Tally(Struct):
 
     def full(self, images: int, size: int, target: Target) -> bool:
         """Whether one more line would take the file over a limit."""
-        if self.bytes + size > target.file_bytes.value:
+        if self.bytes + size > target.file_bytes.value or self.examples >= target.examples_per_file.value:
             return True
         return images > 0 and self.image_examples >= target.image_examples_per_file.value
 
@@ -107,6 +115,9 @@ def check_file(tally: Tally, target: Target) -> list[Problem]:
     if tally.image_examples > most.value:
         text = f"{tally.image_examples:,} examples with images; at most {most.value:,} are taken"
         problems.append(Problem("file.too_many", text, "", target.cite(most)))
+    if tally.examples > (limit := target.examples_per_file).value:
+        text = f"{tally.examples:,} examples; at most {limit.value:,} are taken"
+        problems.append(Problem("file.too_many", text, "", target.cite(limit)))
     if tally.bytes > target.file_bytes.value:
         text = f"{tally.bytes:,} bytes; at most {target.file_bytes.value:,} are taken"
         problems.append(Problem("file.too_large", text, "", target.cite(target.file_bytes)))

@@ -177,6 +177,8 @@ class Picture(Struct, omit_defaults=True):
     animated: bool = False
     data: bytes | None = None
     url: str | None = None
+    file: str | None = None
+    """Its place below the output folder, where lines point at files: 'images/0a/0a1b...jpg'."""
     detail: str | None = None
 
 
@@ -215,6 +217,8 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    coordinates: str = ""
+    """The convention of the numbers in its texts; empty for a line that was read."""
 
     def pictures(self) -> list[Picture]:
         """Every image of the example, in order."""

@@ -6,17 +6,15 @@ https://platform.openai.com/docs/guides/vision-fine-tuning.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pybase64
 
-from labels2chat.errors import RecordError
-from labels2chat.images import measure
+from labels2chat.targets._lines import kind, listed, read, write
+from labels2chat.targets._pictures import inlined
 from labels2chat.types import Example, Message, Picture, Problem
-
-_JSON = msgspec.json.Encoder()
-
 
 _HOLE = msgspec.Raw(b"\x00")
 """Stands in the text where a data URI will be: a byte that JSON text never holds, for strings have it escaped."""
@@ -37,16 +35,13 @@ def encode(example: Example) -> list[bytes]:
             "preferred_output": messages[-1:],
             "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
         }
-    try:
-        text = _JSON.encode_lines([line])
-    except UnicodeEncodeError:
-        raise RecordError("text.surrogate", "the text holds a lone surrogate and can't be written as UTF-8") from None
-    inlined = [picture for picture in example.pictures() if picture.data is not None]
-    if not inlined:
+    text = write(line)
+    held = [picture for picture in example.pictures() if picture.data is not None]
+    if not held:
         return [text]
     head, *rest = text.split(b"\x00")
     pieces = [head]
-    for picture, after in zip(inlined, rest, strict=True):
+    for picture, after in zip(held, rest, strict=True):
         pieces.append(b'"data:image/%s;base64,' % picture.format.encode())
         pieces.append(pybase64.b64encode(picture.data or b""))
         pieces.append(b'"' + after)
@@ -76,20 +71,16 @@ def _part(part: str | Picture) -> dict[str, Any]:
     return {"type": "image_url", "image_url": image}
 
 
-def decode(line: bytes) -> tuple[Example, list[Problem]]:
+def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Problem]]:
     """Read one line of anybody's making; all that is wrong with its shape is in the problems, never raised.
 
     Inlined images are decoded and measured; their bytes are not kept.
     """
     problems: list[Problem] = []
     example = Example(id="", messages=[])
-    try:
-        content = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        code = "file.encoding" if isinstance(error, UnicodeDecodeError) else "example.json"
-        return example, [Problem(code, f"not JSON: {str(error)[:200]}")]
-    if not isinstance(content, dict):
-        return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
+    content = read(line, problems)
+    if content is None:
+        return example, problems
     if "input" in content or "preferred_output" in content:
         return _read_pair(content, example, problems)
     _read_messages(content, "messages", "messages", example, problems)
@@ -108,26 +99,20 @@ def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem
 
 
 def _read_messages(content: Any, key: str, where: str, example: Example, problems: list[Problem]) -> None:
-    keys = list(content) if isinstance(content, dict) else []
-    messages = content[key] if key in keys else None
-    if not isinstance(messages, list):
-        found = _kind(messages) if key in keys else f"not there (keys: {', '.join(keys[:8])})"
-        problems.append(Problem("example.schema", f"{where} must be a list; it is {found}", where))
-        return
-    for number, item in enumerate(messages):
+    for number, item in enumerate(listed(content, key, where, problems)):
         example.messages.append(_read_message(item, f"{where}[{number}]", problems))
 
 
 def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
     message = Message(role="", content=[])
     if not isinstance(item, dict):
-        problems.append(Problem("example.schema", f"a message is an object, this is {_kind(item)}", where))
+        problems.append(Problem("example.schema", f"a message is an object, this is {kind(item)}", where))
         return message
     role = item.get("role")
     if isinstance(role, str):
         message.role = role
     else:
-        problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
+        problems.append(Problem("example.role", f"role must be a string; it is {kind(role)}", f"{where}.role"))
     message.tool_calls = item.get("tool_calls") or item.get("function_call")
     weight = item.get("weight")
     if weight is not None:
@@ -141,27 +126,27 @@ def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
         message.content.append(content)
     elif isinstance(content, list):
         for number, part in enumerate(content):
-            read = _read_part(part, f"{where}.content[{number}]", problems)
-            if read is not None:
-                message.content.append(read)
+            known = _read_part(part, f"{where}.content[{number}]", problems)
+            if known is not None:
+                message.content.append(known)
     elif content is None and isinstance(item.get("refusal"), str):
         message.content.append(item["refusal"])
     elif not (content is None and message.tool_calls):
-        text = f"content must be text or a list of parts; it is {_kind(content)}"
+        text = f"content must be text or a list of parts; it is {kind(content)}"
         problems.append(Problem("example.schema", text, f"{where}.content"))
     return message
 
 
 def _read_part(part: Any, where: str, problems: list[Problem]) -> str | Picture | None:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text" and isinstance(part.get("text"), str):
+    sort = part.get("type") if isinstance(part, dict) else None
+    if sort == "text" and isinstance(part.get("text"), str):
         return part["text"]  # type: ignore[no-any-return]
-    if kind == "image_url":
+    if sort == "image_url":
         return _read_image(part.get("image_url"), where, problems)
-    if kind == "text":
-        text = f"a text part needs text; it has {_kind(part.get('text'))}"
+    if sort == "text":
+        text = f"a text part needs text; it has {kind(part.get('text'))}"
     else:
-        text = f"a part is of type text or image_url; this is {kind!r}" if kind else "a part is an object with a type"
+        text = f"a part is of type text or image_url; this is {sort!r}" if sort else "a part is an object with a type"
     problems.append(Problem("example.schema", text, where))
     return None
 
@@ -169,38 +154,13 @@ def _read_part(part: Any, where: str, problems: list[Problem]) -> str | Picture 
 def _read_image(image: Any, where: str, problems: list[Problem]) -> Picture | None:
     url = image.get("url") if isinstance(image, dict) else None
     if not isinstance(url, str):
-        text = f"image_url must be an object with a url; it is {_kind(image)}"
+        text = f"image_url must be an object with a url; it is {kind(image)}"
         problems.append(Problem("example.schema", text, f"{where}.image_url"))
         return None
     place = f"{where}.image_url.url"
-    picture = Picture(index=0, name=place, detail=image.get("detail"))
     if url.startswith(("https://", "http://")):
-        picture.url = url
-        return picture
-    head, comma, body = url.partition(",")
-    if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
-        text = f"neither a data URI with base64 nor an http(s) URL: {url[:60]!r}"
-        problems.append(Problem("image.url", text, place))
-        return None
-    try:
-        data = pybase64.b64decode(body, validate=True)
-    except ValueError as error:
-        problems.append(Problem("image.base64", f"not base64: {error}", place))
-        return None
-    try:
-        header = measure(data)
-    except RecordError as error:
-        problems.append(Problem(error.code, str(error), place))
-        return None
-    if head[11:-7] != header.format:
-        text = f"the URI says image/{head[11:-7]}, the bytes are {header.format}"
-        problems.append(Problem("image.mime", text, place))
-    picture.format, picture.mode, picture.size = header.format, header.mode, len(data)
-    picture.width, picture.height = header.upright
-    picture.animated = header.animated
+        return Picture(index=0, name=place, detail=image.get("detail"), url=url)
+    picture = inlined(url, place, problems)
+    if picture is not None:
+        picture.detail = image.get("detail")
     return picture
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
