@@ -102,7 +102,7 @@ def validate(
         for number, line in _lines(path, target):
             digest.update(line)
             done += len(line)
-            for problem in _line(number, line, target, tally):
+            for problem in _line(number, line, target, tally, path.parent):
                 say(path, number, problem)
             progress(done, size)
         hashes[path] = digest.hexdigest()
@@ -116,7 +116,7 @@ def validate(
     return verdict
 
 
-def _line(number: int, line: bytes, target: Target, tally: Tally) -> list[Problem]:
+def _line(number: int, line: bytes, target: Target, tally: Tally, folder: Path) -> list[Problem]:
     if number == 1:
         line = line.removeprefix(codecs.BOM_UTF8)  # Azure's guide asks for one, everybody else for none
     if len(line) > target.file_bytes.value:
@@ -124,7 +124,7 @@ def _line(number: int, line: bytes, target: Target, tally: Tally) -> list[Proble
         return [Problem("file.too_large", "the line alone is larger than a file may be")]
     example: Example
     problems: list[Problem]
-    example, problems = import_module(f"labels2chat.targets.{target.shape}").decode(line)
+    example, problems = import_module(f"labels2chat.targets.{target.shape}").decode(line, folder)
     tally.add(len(example.pictures()), len(line))
     if not any(problem.where in ("", "messages") for problem in problems):
         known = {problem.where for problem in problems}

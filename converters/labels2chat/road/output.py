@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from labels2chat.errors import OutputExistsError
-from labels2chat.files import saying, write_whole
+from labels2chat.files import publish, saying, write_whole
+from labels2chat.road import pictures
 from labels2chat.road.rejects import reject
 from labels2chat.shards import STATE, Report, saved_reports, total
 from labels2chat.types import Source
+
+SideFiles = Callable[[Path, dict[str, Any]], dict[str, Iterable[bytes]]]
+"""What a trainer wants beside the lines: (OUT, the manifest) -> the name of each file, and its content in pieces."""
 
 
 def make_folder(out: Path) -> None:
@@ -48,13 +54,20 @@ def take_up(out: Path, identity: dict[str, Any], overwrite: bool) -> dict[str, R
 def start_over(out: Path, identity: dict[str, Any]) -> None:
     """Begin a run in an empty folder, or in place of an earlier run if the folder holds nothing else."""
     ours = _made(out)
-    foreign = sorted(path.name for path in out.iterdir() if path.name != STATE and path.name not in ours)
+    tops = {STATE, *(Path(name).parts[0] for name in ours)}
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in tops)
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise OutputExistsError(f"{out} holds something else ({shown}); choose an empty or new folder for -o")
     with saying(out):
-        for name in ours:
+        if pictures.FOLDER in ours:
+            pictures.clear(out)
+            ours.remove(pictures.FOLDER)
+        for name in ours - _changed_since(out):
             (out / name).unlink(missing_ok=True)
+            if len(Path(name).parts) > 1:
+                with contextlib.suppress(OSError):
+                    (out / name).parent.rmdir()
         shutil.rmtree(out / STATE, ignore_errors=True)
     _begin(out, identity)
 
@@ -82,14 +95,25 @@ def _unfold(out: Path, manifest: dict[str, Any]) -> dict[str, Report]:
 
 
 def _made(out: Path) -> set[str]:
-    """Name the files in `out` that an earlier run made."""
+    """Name the files in `out` that an earlier run made, and the folder of its pictures."""
     manifest = _read_ours(out / "manifest.json")
-    if manifest is None and _read_ours(out / STATE / "run.json") is None:
+    begun = manifest or _read_ours(out / STATE / "run.json")
+    if begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
-    names |= {str(row.get("file")) for row in (manifest or {}).get("shards", ())}
+    names |= {str(row.get("file")) for key in ("shards", "side_files") for row in (manifest or {}).get(key, ())}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
-    return {name for name in names if Path(name).name == name}
+    if begun.get("options", {}).get("images") in pictures.AS_FILES:
+        names.add(pictures.FOLDER)
+    return {
+        name for name in names if Path(name).parts and not Path(name).is_absolute() and ".." not in Path(name).parts
+    }
+
+
+def _changed_since(out: Path) -> set[str]:
+    """Name the side files that somebody changed after they were written: they are not ours alone any more."""
+    rows = (_read_ours(out / "manifest.json") or {}).get("side_files", ())
+    return {row["file"] for row in rows if _digest(out / row["file"]) not in (None, row["sha256"])}
 
 
 def _differences(now: Any, before: Any, path: str = "") -> Iterator[str]:
@@ -116,13 +140,21 @@ def _read_ours(path: Path) -> dict[str, Any] | None:
 
 def _digest(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
 
 
-def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Report], started: float) -> dict[str, Any]:
-    """Write rejects and manifest, enforce the accounting, and clear the state away."""
+def close(
+    out: Path,
+    identity: dict[str, Any],
+    source: Source,
+    reports: list[Report],
+    started: float,
+    side_files: SideFiles | None = None,
+) -> dict[str, Any]:
+    """Write rejects, side files and manifest, enforce the accounting, and clear the state away."""
     samples, examples = total(reports, "samples"), total(reports, "examples")
     rows = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
     rows += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
@@ -150,6 +182,10 @@ def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Rep
         ],
         "timing": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": 0.0},
     }
+    if identity["options"]["images"] in pictures.AS_FILES:
+        manifest["image_files"] = pictures.count(out)
+    if side_files is not None:
+        manifest["side_files"] = [_beside(out, name, pieces) for name, pieces in side_files(out, manifest).items()]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)
     before = _read_ours(out / "manifest.json")
@@ -161,3 +197,23 @@ def close(out: Path, identity: dict[str, Any], source: Source, reports: list[Rep
     with saying(out):
         shutil.rmtree(out / STATE)
     return manifest
+
+
+def _beside(out: Path, name: str, pieces: Iterable[bytes]) -> dict[str, Any]:
+    """Write a side file, unless it says the same already, and return its row for the manifest."""
+    path, temporary = out / name, out / STATE / "side.tmp"
+    digest, size = hashlib.sha256(), 0
+    with saying(path):
+        path.parent.mkdir(exist_ok=True)
+        with open(temporary, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        if _digest(path) == digest.hexdigest():
+            temporary.unlink()
+        else:
+            publish(temporary, path)
+    return {"file": name, "bytes": size, "sha256": digest.hexdigest()}

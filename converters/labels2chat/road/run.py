@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -23,7 +25,8 @@ from labels2chat.files import locked
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, start_over, take_up
+from labels2chat.road.output import SideFiles, close, make_folder, start_over, take_up
+from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
@@ -56,6 +59,7 @@ def convert(
     *,
     options: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
+    target_options: dict[str, str] | None = None,
     split: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -82,11 +86,12 @@ def convert(
         target: a built-in target's name, the path of a profile, or a loaded one.
         options: the adapter's, where `source` is text.
         params: the template's parameters.
+        target_options: the target's: {'bucket_owner': '123456789012'}.
         split: convert this split only.
         limit: convert the first so many samples only.
         coordinates: a convention; wins over the template's, which wins over the target's.
         method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
-        images: 'inline' or 'url'; the target's first choice where None.
+        images: 'inline', 'url', 'files' or 'link'; the target's first choice where None.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
@@ -104,6 +109,8 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    if method not in target.methods:
+        raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
     allowed = _allowed_rejects(max_rejects)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
@@ -113,7 +120,7 @@ def convert(
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target))
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}))
     group = prompts[0].template.file.sample.group_size
 
     def samples() -> Iterator[Sample]:
@@ -129,7 +136,8 @@ def convert(
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
-        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
+        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape}
+        | ({"options": target_options} if target_options else {}),
         "options": {
             "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
@@ -158,7 +166,7 @@ def convert(
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size)
             reports, kept = _work(entries, {}, job, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started)
+        manifest = close(out, identity, source, reports, started, _side_files(target))
     warnings = _warnings(reports, target, manifest)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
@@ -184,7 +192,7 @@ def _work(
             report = finished.get(entry.name)
             if report is not None and report.digest != entry.digest:
                 raise other_data(entry.name)
-            if report is not None and damage(job.out, report.files) is None:
+            if report is not None and damage(job.out, report.files) is None and _has_pictures(report, job):
                 reports[entry.name] = report
                 tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
             else:
@@ -294,11 +302,21 @@ def _template_identity(templates: list[tuple[Template, float]]) -> dict[str, Any
 def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
     delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
     _word("images", delivery, target.delivery)
-    if delivery != "url" and url_prefix:
+    if delivery in AS_FILES and target.url_schemes.stated:
+        if not url_prefix:
+            raise UsageError(
+                f"--images {delivery} for {target.name} needs --url-prefix: the address under which OUT will lie, "
+                f"such as {target.schemes[0]}bucket/folder/"
+            )
+    elif delivery != "url" and url_prefix:
         raise UsageError("--url-prefix goes with --images url")
-    if url_prefix and not url_prefix.startswith(("http://", "https://")):
-        raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
+    if url_prefix and not url_prefix.startswith(target.schemes):
+        raise UsageError(f"--url-prefix {url_prefix}: an address begins with {' or '.join(target.schemes)}")
     return delivery
+
+
+def _has_pictures(report: Report, job: Job) -> bool:
+    return job.delivery not in AS_FILES or gone(job.out, report.files) is None
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:
@@ -318,6 +336,16 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
 
-def _encoder(target: Target) -> Callable[[Example], list[bytes]]:
-    encode: Callable[[Example], list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
-    return encode
+def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], list[bytes]]:
+    """Find the shape's writer, and give it the options that it takes beside the example."""
+    encode: Callable[..., list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
+    known = list(inspect.signature(encode).parameters)[1:]
+    if unknown := next((name for name in options if name not in known), None):
+        raise UsageError(f"the target {target.name} has no option {unknown!r}{did_you_mean(unknown, known)}")
+    return partial(encode, **options) if options else encode
+
+
+def _side_files(target: Target) -> SideFiles | None:
+    """Find what the shape writes beside the lines, if it does."""
+    found: SideFiles | None = getattr(import_module(f"labels2chat.targets.{target.shape}"), "side_files", None)
+    return found

@@ -11,6 +11,7 @@ from msgspec import Struct
 from labels2chat.check import Tally
 from labels2chat.errors import CODES, SourceError
 from labels2chat.road.job import Job
+from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_sample
 from labels2chat.shards import Entry, Report, ShardWriter, Task, save_report
 
@@ -40,6 +41,7 @@ def convert_shard(
     """
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
+    beside: set[str] = set()
     try:
         for outcomes in _outcomes(entry, job, workers):
             for outcome in outcomes:
@@ -51,6 +53,7 @@ def convert_shard(
                     writer.write(line, size)
                     tally.add(line.images, size)
                 _count(report, outcome)
+                beside.update(outcome.files)
             if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
             writer.flush()
@@ -59,6 +62,7 @@ def convert_shard(
                 sum(len(o.lines) for o in outcomes),
                 sum(o.status == "rejected" for o in outcomes),
             )
+        settle(job.out, beside)
         report.files = writer.finish()
     except BaseException:
         writer.abandon()
