@@ -33,7 +33,7 @@ def check(example: Example, target: Target) -> list[Problem]:
         text = f"{images} images in one example; at most {target.images_per_example.value} are taken"
         problems.append(Problem("image.too_many", text, "messages", target.cite(target.images_per_example)))
     _turns(example.messages, target, problems)
-    if example.rejected is not None:
+    if example.rejected is not None and example.messages:
         answer = " ".join(part for part in example.messages[-1].content if isinstance(part, str))
         if not example.rejected.strip():
             problems.append(Problem("example.empty_text", "the non-preferred answer is empty", "non_preferred_output"))

@@ -235,6 +235,14 @@ CONVENTIONS = {
             source="https://github.com/haotian-liu/LLaVA",
         ),
         Convention(
+            name="ms-swift",
+            note="as bounding boxes in the form that you were taught",
+            decimals=1,
+            key="bbox_2d",
+            point_key="point_2d",
+            source="https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html",
+        ),
+        Convention(
             name="molmo",
             note="as percentages of the image's width and height",
             grid=100,

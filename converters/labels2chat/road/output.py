@@ -112,8 +112,11 @@ def _made(out: Path) -> set[str]:
 
 def _changed_since(out: Path) -> set[str]:
     """Name the side files that somebody changed after they were written: they are not ours alone any more."""
-    rows = (_read_ours(out / "manifest.json") or {}).get("side_files", ())
-    return {row["file"] for row in rows if _digest(out / row["file"]) not in (None, row["sha256"])}
+    return {
+        row["file"]
+        for row in (_read_ours(out / "manifest.json") or {}).get("side_files", ())
+        if row.get("shared") or _digest(out / row["file"]) not in (None, row["sha256"])
+    }
 
 
 def _differences(now: Any, before: Any, path: str = "") -> Iterator[str]:
@@ -156,22 +159,22 @@ def close(
 ) -> dict[str, Any]:
     """Write rejects, side files and manifest, enforce the accounting, and clear the state away."""
     samples, examples = total(reports, "samples"), total(reports, "examples")
-    rows = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
-    rows += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
+    lines = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
+    lines += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
     if samples["read"] != samples["converted"] + samples["skipped"] + samples["rejected"]:
         raise RuntimeError(f"the accounting does not add up: {samples}")  # a bug of ours, never the user's
     files = [made for report in reports for made in report.files]
     if examples["written"] != sum(made.examples for made in files):
         raise RuntimeError(f"the accounting does not add up: {examples}, {len(files)} files")
-    codes = Counter(row["code"] for row in rows)
-    rejects = msgspec.json.Encoder().encode_lines(rows)
+    codes = Counter(row["code"] for row in lines)
+    rejects = msgspec.json.Encoder().encode_lines(lines)
     manifest = {
         **identity,
         "samples": samples,
         "examples": examples,
         "images": total(reports, "images"),
         "rejects": {
-            "lines": len(rows),
+            "lines": len(lines),
             "by_code": dict(sorted(codes.items())),
             "sha256": hashlib.sha256(rejects).hexdigest(),
         },
@@ -185,7 +188,9 @@ def close(
     if identity["options"]["images"] in pictures.AS_FILES:
         manifest["image_files"] = pictures.count(out)
     if side_files is not None:
-        manifest["side_files"] = [_beside(out, name, pieces) for name, pieces in side_files(out, manifest).items()]
+        shared = _changed_since(out)
+        rows = [_beside(out, name, pieces) for name, pieces in side_files(out, manifest).items()]
+        manifest["side_files"] = [row | ({"shared": True} if row["file"] in shared else {}) for row in rows]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)
     before = _read_ours(out / "manifest.json")
