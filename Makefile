@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check format bench soak clean
+.PHONY: help demo test test-trainers check format bench soak clean
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -29,6 +29,16 @@ demo: $(VENV)/.ready   ## draw an example dataset and convert it
 test: $(VENV)/.ready   ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS)
 
+.venv-trainers/.ready: tests/trainers/requirements.txt tests/trainers/loaders.txt pyproject.toml
+	$(PYTHON) -m venv .venv-trainers
+	.venv-trainers/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/trainers/requirements.txt
+	.venv-trainers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/trainers/loaders.txt
+	.venv-trainers/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+test-trainers: .venv-trainers/.ready   ## the trainers themselves read what is written for them; slow
+	LABELS2CHAT_TRAINERS=1 .venv-trainers/bin/python -m pytest tests/trainers
+
 check: $(VENV)/.ready  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +55,4 @@ soak: $(VENV)/.ready   ## the long ones: 200 kills, full-size files
 	$(BIN)/python -m pytest -n $(WORKERS) -m soak --override-ini addopts=
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-trainers demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
