@@ -27,7 +27,7 @@ demo: $(VENV)/.ready   ## draw an example dataset and convert it
 	@echo "      then your own dataset, $(BIN)/labels2chat convert coco:instances.json -O images=photos/ -t detect -o out"
 
 test: $(VENV)/.ready   ## run every test
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .venv-trainers/.ready: tests/trainers/requirements.txt tests/trainers/loaders.txt pyproject.toml
 	$(PYTHON) -m venv .venv-trainers

@@ -61,22 +61,21 @@ class Convention(Struct, frozen=True, kw_only=True):
         Each is rounded to the nearest step, halves to the even one, and clipped to the frame.
         """
         x, y, w, h = bbox
-        right, bottom = self.frame(width, height) if self.grid is None else (self.grid, self.grid)
-        across, down, digits = right / width, bottom / height, self.decimals or None
-        if self.top is not None:
-            right = bottom = self.top
-        x1, y1 = round(x * across, digits), round(y * down, digits)
-        x2, y2 = round((x + w) * across, digits), round((y + h) * down, digits)
+        across, down = self.frame(width, height) if self.grid is None else (self.grid, self.grid)
+        right, bottom = (across, down) if self.top is None else (self.top, self.top)
+        digits = self.decimals or None
+        x1, y1 = round(x * across / width, digits), round(y * down / height, digits)
+        x2, y2 = round((x + w) * across / width, digits), round((y + h) * down / height, digits)
         if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
             x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
+            if digits:
+                x1, y1, x2, y2 = float(x1), float(y1), float(x2), float(y2)
         return [y1, x1, y2, x2] if self.order == "yxyx" else [x1, y1, x2, y2]
 
     def point(self, x: float, y: float, width: int, height: int) -> list[float]:
         """Write a point (pixels) as [x, y], or [y, x] where the order is yxyx; rounded and clipped as `box` does."""
-        x1, y1, _, _ = (
-            self.box((x, y, 0, 0), width, height) if self.order == "xyxy" else self._swapped(x, y, width, height)
-        )
-        return [y1, x1] if self.order == "yxyx" else [x1, y1]
+        x, y = min(max(x, 0), width), min(max(y, 0), height)
+        return self.box((0, 0, x, y), width, height)[2:]
 
     def vanishes(self, bbox: Box, width: int, height: int) -> bool:
         """Whether rounding leaves the box no width or height: such a box would teach a model to point at nothing."""
@@ -124,10 +123,6 @@ class Convention(Struct, frozen=True, kw_only=True):
             f"{before}{label}{middle}{msgspec.json.encode(numbers).decode()}{after}"
             for label, numbers in by_label.items()
         )
-
-    def _swapped(self, x: float, y: float, width: int, height: int) -> list[float]:
-        y1, x1, y2, x2 = self.box((x, y, 0, 0), width, height)
-        return [x1, y1, x2, y2]
 
 
 def _smart_resize(width: int, height: int, factor: int, least: int, most: int) -> tuple[int, int]:

@@ -87,7 +87,7 @@ CODES: dict[str, str] = {
     "image.needs_repair": "a URL can't carry a repaired image: use --images inline, or repair the file behind the URL",
     "image.no_url": "the dataset has no address for the image: give --url-prefix",
     "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
-    "image.remote": "the image is only a URL: use --images url, or download it first",
+    "image.remote": "there is a URL and no file: give -O images=DIR, use --images url, or download it first",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",
     # boxes and other labels
@@ -96,10 +96,12 @@ CODES: dict[str, str] = {
     "box.outside": "the box lies outside its image; fix or delete the annotation",
     "segmentation.rle": "a run-length mask has no outline: use a source with polygons, or another template",
     "segmentation.bad": "the polygon or RLE can't be read; fix it, or use a template that needs no masks",
+    "keypoints.bad": "keypoints are x, y, v for each point; fix them, or use a template that needs none",
     "annotation.bad_record": "the annotation can't be read; fix or delete it",
     "annotation.orphan": "no image has this image_id; fix or delete the annotation",
     "annotation.unknown_category": "no category has this category_id; add it to categories",
     "caption.empty": "the caption has no text; fix or delete it",
+    "question.no_answer": "the question has no answer; add one or delete the question",
     "text.surrogate": "the text holds half of a character pair (a lone surrogate); save it as valid UTF-8",
     "text.reserved": "the target takes this word for a mark of its own: use another in the label or the template",
     # samples

@@ -25,7 +25,10 @@ def segmentation(value: Any) -> Rings | dict[str, Any] | None:
     Rings of fewer than three points are left out. Raises RecordError (segmentation.bad) for anything else.
     """
     if isinstance(value, msgspec.Raw):
-        value = msgspec.json.decode(value)
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise RecordError("segmentation.bad", "neither polygons nor an RLE") from None
     if not value:
         return None
     if isinstance(value, dict):
@@ -43,6 +46,13 @@ def segmentation(value: Any) -> Rings | dict[str, Any] | None:
         if len(ring) >= 6 and len(ring) % 2 == 0:
             rings.append(list(ring))
     return rings or None
+
+
+def check_size(value: Rings | dict[str, Any], width: int | None, height: int | None) -> None:
+    """Raise RecordError (segmentation.bad) for an RLE that was made for another size than its image's."""
+    if isinstance(value, dict) and width and height and list(value["size"]) != [height, width]:
+        size = f"{value['size'][1]} x {value['size'][0]}"
+        raise RecordError("segmentation.bad", f"the RLE is {size}, the image {width} x {height}")
 
 
 def box_of(value: Rings | dict[str, Any]) -> Box | None:
@@ -65,11 +75,30 @@ def runs(rle: dict[str, Any]) -> list[int]:
     """Return an RLE's counts as numbers. Raises RecordError (segmentation.bad) when they don't fill its size."""
     counts = rle["counts"]
     if isinstance(counts, str | bytes):
-        counts = _unpack(counts.encode() if isinstance(counts, str) else counts)
+        counts = _unpack(counts.encode("ascii", "replace") if isinstance(counts, str) else counts)
     height, width = rle["size"]
-    if not all(isinstance(n, int) and n >= 0 for n in counts) or sum(counts) != height * width:
+    if (
+        not isinstance(counts, list | tuple)
+        or not all(isinstance(n, int) and n >= 0 for n in counts)
+        or sum(counts) != height * width
+    ):
         raise RecordError("segmentation.bad", f"the RLE's runs don't add up to {height} x {width}")
     return list(counts)
+
+
+def pack(rle: dict[str, Any]) -> dict[str, Any]:
+    """Return the same RLE with its counts packed into text, as COCO's own files have it."""
+    counts = runs(rle)
+    text = bytearray()
+    for number, count in enumerate(counts):
+        value = count - counts[number - 2] if number > 2 else count
+        while True:
+            bits, value = value & 0x1F, value >> 5
+            more = value != (-1 if bits & 0x10 else 0)
+            text.append(48 + bits + (0x20 if more else 0))
+            if not more:
+                break
+    return {"size": list(rle["size"]), "counts": text.decode()}
 
 
 def mask_rle(columns: bytes, height: int, width: int) -> dict[str, Any]:

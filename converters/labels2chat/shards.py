@@ -79,6 +79,8 @@ class Report(Struct):
     images: dict[str, int] = field(default_factory=lambda: {"passed_through": 0, "reencoded": 0})
     warnings: dict[str, int] = field(default_factory=dict)
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    unwritten: dict[str, str] = field(default_factory=dict)
+    """Samples of which nothing was written, with 'skipped' or a code; only where the source wants to know."""
 
 
 class ShardWriter:

@@ -146,6 +146,11 @@ class Source(Struct):
     """What was passed over and counted: {'hidden files': 3}."""
     problems: list[Problem] = field(default_factory=list)
     """Bad records that belong to no Sample."""
+    after: Callable[[dict[str, str]], None] | None = None
+    """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
+
+    A sample that a template joined of several bears their ids, with + between them.
+    """
 
     def __iter__(self) -> Iterator[Sample]:
         return self.read()

@@ -101,11 +101,54 @@ def write_class_folders(folder: Path, pictures: tuple[Picture, ...]) -> list[str
     return [str(folder / "classes")]
 
 
+def write_fiftyone(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
+    """A FiftyOneDataset export: samples.json beside metadata.json, boxes in fractions, splits as tags."""
+    kinds = {"ground_truth": "labels.Detections", "label": "labels.Classification"}
+    fields = [{"name": n, "ftype": "EmbeddedDocumentField", "embedded_doc_type": kind} for n, kind in kinds.items()]
+    fields.append({"name": "captions", "ftype": "ListField"})
+    samples = []
+    for number, picture in enumerate(pictures):
+        boxes = [
+            {
+                "_id": {"$oid": str(id)},
+                "label": name,
+                "bounding_box": [x / SIZE[0], y / SIZE[1], w / SIZE[0], h / SIZE[1]],
+            }
+            for id, (name, (x, y, w, h)) in enumerate(picture.boxes)
+        ]
+        sample: dict[str, Any] = {"_id": {"$oid": f"{number:024x}"}, "tags": [picture.split]}
+        sample["filepath"] = f"images/{picture.split}/{picture.name}"
+        sample["ground_truth"] = {"_cls": "Detections", "detections": boxes}
+        sample["label"] = {"_cls": "Classification", "label": picture.label} if picture.label else None
+        samples.append({**sample, "captions": list(picture.captions)})
+    (folder / "samples.json").write_text(json.dumps({"samples": samples}))
+    (folder / "metadata.json").write_text(json.dumps({"version": "1.0.0", "sample_fields": fields}))
+    return [str(folder)]
+
+
+def write_json_lines(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
+    """<split>.jsonl beside the folder of images."""
+    lines: dict[str, list[str]] = {}
+    for picture in pictures:
+        row = {
+            "image": f"images/{picture.split}/{picture.name}",
+            "label": picture.label,
+            "objects": {"bbox": [box for _, box in picture.boxes], "category": [name for name, _ in picture.boxes]},
+            "captions": picture.captions,
+        }
+        lines.setdefault(picture.split, []).append(json.dumps(row))
+    for split, rows in lines.items():
+        (folder / f"{split}.jsonl").write_text("\n".join(rows))
+    return [str(folder)]
+
+
 FORMATS = (
     Format("coco", frozenset({"boxes"}), write_coco_boxes),
     Format("coco", frozenset({"captions"}), write_coco_captions),
     Format("coco", frozenset({"class"}), write_coco_labels),
+    Format("hf", frozenset({"class", "boxes", "captions"}), write_json_lines),
     Format("imagefolder", frozenset({"class"}), write_class_folders),
+    Format("fiftyone", frozenset({"boxes", "class", "captions"}), write_fiftyone),
 )
 
 each_format = pytest.mark.parametrize(
@@ -151,7 +194,12 @@ def test_the_same_labels_are_the_same_samples(format: Format, write: Write) -> N
         assert sample.captions == (list(picture.captions) if "captions" in format.kinds else [])
         if "boxes" in format.kinds:
             assert sample.annotations is not None
-            assert tuple((a.category, a.bbox) for a in sample.annotations) == picture.boxes
+            assert [a.category for a in sample.annotations] == [name for name, _ in picture.boxes]
+            across, down = SIZE if sample.images[0].frame == "relative" else (1, 1)
+            for annotation, (_, bbox) in zip(sample.annotations, picture.boxes, strict=True):
+                assert annotation.bbox is not None
+                x, y, w, h = annotation.bbox
+                assert (x * across, y * down, w * across, h * down) == pytest.approx(bbox)
             assert not any(annotation.iscrowd for annotation in sample.annotations)
         else:
             assert sample.annotations is None

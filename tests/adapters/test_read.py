@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from labels2chat.adapters import adapter, adapter_names, coco, imagefolder, read
+from labels2chat.adapters.coco import layout, parse
 from labels2chat.errors import SourceError, UsageError
 
 MakeCoco = Callable[..., Path]
@@ -105,7 +106,8 @@ def test_a_file_that_may_not_be_read(make_coco: MakeCoco, monkeypatch: pytest.Mo
         raise PermissionError(errno.EACCES, "Permission denied")
 
     path = make_coco()
-    monkeypatch.setattr(coco, "open", denied, raising=False)
+    monkeypatch.setattr(layout, "open", denied, raising=False)
+    monkeypatch.setattr(parse, "open", denied, raising=False)
     for source in (str(path), f"coco:{path}"):
         with pytest.raises(SourceError) as caught:
             read(source)
@@ -148,6 +150,7 @@ def test_an_ambiguous_path_lists_the_candidates(
         ("a.json", b'\xef\xbb\xbf{"info": {}}', True),  # a byte order mark
         ("a.json", b"[]", False),  # a results file
         ("a.json", b"", False),
+        ("a.json", b'{"name": "package", "version": 1}', False),
         ("a.jsonl", b'{"images": []}', False),
         ("a.txt", b'{"images": []}', False),
     ],
@@ -156,7 +159,6 @@ def test_coco_detect(name: str, content: bytes, expected: bool, tmp_path: Path) 
     path = tmp_path / name
     path.write_bytes(content)
     assert coco.detect(path) is expected
-    assert coco.detect(tmp_path) is False
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import bench_coco, bench_inline
+from tests.benchmarks import bench_coco, bench_fiftyone, bench_hf, bench_inline, bench_render
 
-BENCHMARKS = {"inline": bench_inline.main, "coco": bench_coco.main}
+BENCHMARKS = {
+    "inline": bench_inline.main,
+    "coco": bench_coco.main,
+    "hf": bench_hf.main,
+    "fiftyone": bench_fiftyone.main,
+    "render": bench_render.main,
+}
 
 for name in sys.argv[1:] or BENCHMARKS:
     BENCHMARKS[name]()

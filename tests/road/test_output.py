@@ -266,6 +266,47 @@ def test_a_source_that_shrank_is_refused_and_can_be_overwritten(
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
+def test_a_shard_without_its_record_can_be_overwritten(run: Run, tmp_path: Path, contents: Contents) -> None:
+    """As after a kill between the two: the run that was begun is ours, and so is the file that it left."""
+
+    def stop(state: Any) -> None:
+        if state.samples > 24:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(progress=stop)
+    out = tmp_path / "out"
+    (out / ".labels2chat" / "train-00001.json").unlink()
+    assert (out / "train-00001.jsonl").exists()
+    run(seed=1, overwrite=True)
+    run(seed=1, out=tmp_path / "fresh")
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_an_overwrite_can_be_interrupted(
+    after: int, run: Run, tmp_path: Path, contents: Contents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it has removed by then, what is left is still known as ours."""
+    run()
+    left, unlink = [after], Path.unlink
+
+    def stopping(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == tmp_path / "out":
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            run(seed=1, overwrite=True)
+    run(seed=1, overwrite=True)
+    run(seed=1, out=tmp_path / "fresh")
+    assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
+
+
 def test_overwrite_is_no_matter_where_nothing_differs(run: Run, tmp_path: Path) -> None:
     run()
     before = times(tmp_path / "out")

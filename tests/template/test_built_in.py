@@ -15,7 +15,7 @@ from labels2chat import Sample
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import RecordError
 from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
-from labels2chat.types import Image
+from labels2chat.types import Annotation, Image, Keypoint
 
 NAMES = template_names()
 
@@ -43,14 +43,23 @@ def test_paraphrases_are_many_and_different(name: str) -> None:
     assert template.width >= 8 or name == "vqa-choice"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if re.search(r"\bbox(es)?\(", load_template(name).text)])
+PLACES = re.compile(r"\|\s*(box|boxes|detections|objects|point|polygon|keypoints)\b")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if PLACES.search(load_template(name).text)])
 @pytest.mark.parametrize("convention", sorted(CONVENTIONS))
 def test_who_asks_for_coordinates_says_which(name: str, convention: str, make_sample: Callable[..., Sample]) -> None:
+    """In every wording of the prompt, and for an image that has labels of all kinds."""
     template = load_template(name)
     setting = Setting(["cat"], CONVENTIONS[convention], template.params({}))
-    sample = make_sample("cat", labels=["cat"], captions=["a"])
+    outline, nose = [[10.0, 10.0, 60.0, 10.0, 60.0, 40.0]], Keypoint("nose", 20.0, 20.0)
+    cat = Annotation("cat", (10.0, 10.0, 50.0, 30.0), 1, segmentation=outline, keypoints=[nose])
+    cat.attributes = {"color": "red"} | {str(value): "a red cat" for value in template.file.params.values()}
+    sample = make_sample(annotations=[cat], labels=["cat"], captions=["a"])
     for wording in range(template.width):
-        for example in template.render(sample, setting, wording=wording):
+        examples = template.render(sample, setting, wording=wording)
+        assert examples
+        for example in examples:
             prompts = [str(part) for m in example.messages if m.role != "assistant" for part in m.content]
             assert CONVENTIONS[convention].say(200, 100) in " ".join(prompts)
 

@@ -261,7 +261,6 @@ def test_clipping(name: str, whole: list[int], bbox: Box) -> None:
     assert CONVENTIONS[name].box(bbox, 640, 480) == whole
 
 
-@pytest.mark.xfail(strict=True, reason="a point is not clipped at the right and the bottom")
 @pytest.mark.parametrize("name", ["norm1000", "gemini", "paligemma", "florence-2"])
 def test_a_point_is_clipped_too(name: str) -> None:
     way = CONVENTIONS[name]

@@ -175,7 +175,6 @@ def test_filters(expression: str, value: Any) -> None:
         assert json.loads(str(example.messages[-1].content[0])) == value
 
 
-@pytest.mark.xfail(strict=True, raises=TemplateError, reason="tried on texts for values, and on no class but its own")
 @pytest.mark.parametrize(
     "answer",
     [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labels2chat import Sample, Source
 from labels2chat.coordinates import CONVENTIONS
-from labels2chat.errors import RecordError
+from labels2chat.errors import RecordError, TemplateError
 from labels2chat.template import Setting, Template, load_template
 from labels2chat.template.load import parse_template
 from labels2chat.types import Annotation, Image, Picture
@@ -87,7 +87,7 @@ def test_a_label_too_long_for_a_text(make_sample: Make, make_setting: Make) -> N
 @pytest.mark.parametrize("answer", ["{{ class }}", {"json": "class"}])
 def test_a_lone_surrogate(answer: Any, make_template: Make, make_sample: Make, make_setting: Make) -> None:
     """It passes through text, where `encode` refuses it; JSON refuses it here. Either way the code is the same."""
-    template = make_template(assistant=answer)
+    template = make_template(assistant=answer, requires=["class"])
     sample = make_sample(labels=["caf\udce9"])
     if isinstance(answer, str):
         assert template.render(sample, make_setting())[0].messages[-1].content == ["caf\udce9"]
@@ -305,6 +305,21 @@ def test_empty_samples(
         with pytest.raises(RecordError) as caught:
             template.render(made, make_setting("x"))
         assert caught.value.code == outcome
+
+
+def test_none_is_never_written(make_template: Make, make_sample: Make, make_setting: Make, said: Make) -> None:
+    """Without `requires`, an image that has no class would be answered with the word None: refused at loading."""
+    with pytest.raises(TemplateError, match=r"^t\.yaml:1:\d+: none has no text"):
+        make_template(assistant="{{ class }}")
+    safe = make_template(assistant="{{ class or 'unknown' }}")
+    assert said(safe.render(make_sample(labels=[]), make_setting())[0].messages) == "unknown"
+    areas = make_template(assistant="{% for l in labels %}{{ l.id }}{% endfor %}.")
+    with pytest.raises(RecordError, match="none has no text") as caught:
+        areas.render(make_sample(annotations=[Annotation("x", (0.0, 0.0, 5.0, 5.0))]), make_setting())
+    assert caught.value.code == "template.failed"
+    assert (
+        said(make_template(assistant={"json": "[class]"}).render(make_sample(), make_setting())[0].messages) == "[null]"
+    )
 
 
 def test_ids(make_template: Make, make_sample: Make, make_setting: Make) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[[Path, str], list[dict[str, Any]]]:
     parser = pytest.importorskip("llamafactory.data.parser", exc_type=ImportError)
@@ -34,6 +35,7 @@ def load(tmp_path: Path) -> Callable[[Path, str], list[dict[str, Any]]]:
 
     return rows
 
+
 def test_every_example(make: Callable[..., Path], load: Callable[[Path, str], list[dict[str, Any]]]) -> None:
     out = make("llamafactory")
     rows = load(out, "train-00000")
@@ -43,6 +45,7 @@ def test_every_example(make: Callable[..., Path], load: Callable[[Path, str], li
         assert row["_system"]
         assert row["_prompt"][0]["content"].count("<image>") == len(row["_images"]) == 1
         assert os.path.isfile(row["_images"][0])
+
 
 def test_every_pair(make: Callable[..., Path], load: Callable[[Path, str], list[dict[str, Any]]]) -> None:
     rows = load(make("llamafactory", method="dpo"), "train-00000")

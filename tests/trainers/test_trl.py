@@ -35,8 +35,7 @@ def words(dataset: Any) -> Iterator[str]:
 
 def tiny(dataset: Any) -> tuple[Any, Any]:
     """Build a LLaVA of a few thousand weights, and a processor with a vocabulary of the dataset's own words."""
-    import tokenizers
-    import transformers
+    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
 
     raw = tokenizers.Tokenizer(tokenizers.models.BPE())
     raw.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)

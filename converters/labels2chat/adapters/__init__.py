@@ -39,6 +39,12 @@ def read(source: str, **options: Any) -> Source:
     return module.read(path, **_options(name, module.OPTIONS, options))  # type: ignore[no-any-return]
 
 
+def read_collection(name: str, collection: Any, **options: Any) -> Source:
+    """Open a dataset that is at hand as an object of another library; `name` is the adapter's."""
+    module = adapter(name)
+    return module.from_collection(collection, **_options(name, module.OPTIONS, options))  # type: ignore[no-any-return]
+
+
 def _split(source: str) -> tuple[str, str]:
     scheme, colon, path = source.partition(":")
     if colon and scheme in adapter_names():

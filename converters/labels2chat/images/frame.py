@@ -45,6 +45,7 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
         paths.append((_path(image, header, fit, frame), _extent(image, header, frame)))
         images.append(replace(image, width=fit.width, height=fit.height, frame="display", crop=None))
     annotations, problems = sample.annotations, sample.problems
+    unsure: list[str] = []
     if annotations:
         annotations, problems = [], list(problems)
         for annotation in sample.annotations or ():
@@ -60,8 +61,11 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
             except RecordError as error:
                 if fits[number].crop is not None and error.code == "box.outside":
                     warnings.append("box.outside_crop")
-                else:
-                    problems.append(Problem(error.code, str(error), f"annotation {annotation.id}"))
+                    continue
+                problems.append(Problem(error.code, str(error), f"annotation {annotation.id}"))
+                unsure.append(annotation.category)
+    if unsure:  # a class that lost an object can't be counted any more
+        sample = replace(sample, not_exhaustive=[*sample.not_exhaustive, *unsure])
     return replace(sample, images=images, annotations=annotations, problems=problems), warnings
 
 

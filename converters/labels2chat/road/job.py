@@ -30,3 +30,5 @@ class Job(Struct):
     url_prefix: str
     verify: bool
     encode: Callable[[Example], list[bytes]]
+    outcomes: bool = False
+    """Whether the source wants to know what became of each sample (`Source.after`)."""

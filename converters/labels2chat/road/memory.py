@@ -11,6 +11,9 @@ from labels2chat import adapters
 from labels2chat.errors import SourceError
 from labels2chat.types import Sample, Source
 
+_COLLECTIONS = {"datasets": "hf", "fiftyone": "fiftyone"}
+"""Package of a dataset object -> the adapter that reads it."""
+
 
 def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any] | None) -> Source:
     """Open whatever `convert` takes as a source."""
@@ -18,6 +21,10 @@ def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any]
         return adapters.read(os.fspath(source), **(options or {}))
     if isinstance(source, Source):
         return source
+    for base in type(source).__mro__:  # known by its package, which is not imported for this
+        package = base.__module__.partition(".")[0]
+        if package in _COLLECTIONS:
+            return adapters.read_collection(_COLLECTIONS[package], source, **(options or {}))
     return from_samples(source)
 
 
@@ -26,15 +33,10 @@ def from_samples(samples: Iterable[Sample]) -> Source:
     held = list(samples)
     if not held:
         raise SourceError("there are no samples in what was given as the source")
-    kinds = set()
+    kinds: set[str] = set()
     categories: dict[str, None] = {}
     for sample in held:
-        if sample.labels:
-            kinds.add("class")
-        if sample.annotations is not None:
-            kinds.add("boxes")
-        if sample.captions:
-            kinds.add("captions")
+        kinds |= kinds_of(sample)
         categories |= dict.fromkeys(sample.labels)
         categories |= dict.fromkeys(a.category for a in sample.annotations or ())
     digest = hashlib.sha256(repr(held).encode("utf-8", "backslashreplace"))
@@ -47,3 +49,18 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         categories=list(categories),
         count=len(held),
     )
+
+
+def kinds_of(sample: Sample) -> set[str]:
+    """Return the kinds of label that a sample has, or was looked at for."""
+    annotations = sample.annotations or []
+    has = {
+        "class": bool(sample.labels),
+        "boxes": sample.annotations is not None,
+        "masks": any(a.segmentation is not None for a in annotations),
+        "keypoints": any(a.keypoints for a in annotations),
+        "captions": bool(sample.captions),
+        "qa": bool(sample.questions),
+        "attributes": any(a.attributes for a in annotations),
+    }
+    return {kind for kind, there in has.items() if there}

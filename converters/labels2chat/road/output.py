@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections import Counter
@@ -63,7 +64,8 @@ def start_over(out: Path, identity: dict[str, Any]) -> None:
         if pictures.FOLDER in ours:
             pictures.clear(out)
             ours.remove(pictures.FOLDER)
-        for name in ours - _changed_since(out):
+        # the manifest last: until then it says what is ours
+        for name in sorted(ours - _changed_since(out), key="manifest.json".__eq__):
             (out / name).unlink(missing_ok=True)
             if len(Path(name).parts) > 1:
                 with contextlib.suppress(OSError):
@@ -96,18 +98,22 @@ def _unfold(out: Path, manifest: dict[str, Any]) -> dict[str, Report]:
 
 def _made(out: Path) -> set[str]:
     """Name the files in `out` that an earlier run made, and the folder of its pictures."""
-    manifest = _read_ours(out / "manifest.json")
-    begun = manifest or _read_ours(out / STATE / "run.json")
-    if begun is None:
+    manifest, begun = _read_ours(out / "manifest.json"), _read_ours(out / STATE / "run.json")
+    if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
     names |= {str(row.get("file")) for key in ("shards", "side_files") for row in (manifest or {}).get(key, ())}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
-    if begun.get("options", {}).get("images") in pictures.AS_FILES:
+    if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
+        names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
+    if (manifest or begun or {}).get("options", {}).get("images") in pictures.AS_FILES:
         names.add(pictures.FOLDER)
-    return {
-        name for name in names if Path(name).parts and not Path(name).is_absolute() and ".." not in Path(name).parts
-    }
+    return {name for name in names if _inside(name)}
+
+
+def _inside(name: str) -> bool:
+    path = Path(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _changed_since(out: Path) -> set[str]:
@@ -117,6 +123,9 @@ def _changed_since(out: Path) -> set[str]:
         for row in (_read_ours(out / "manifest.json") or {}).get("side_files", ())
         if row.get("shared") or _digest(out / row["file"]) not in (None, row["sha256"])
     }
+
+
+_SHARD = re.compile(r".+-[0-9]{5,}(_[0-9]{3,})?\.jsonl")
 
 
 def _differences(now: Any, before: Any, path: str = "") -> Iterator[str]:

@@ -30,7 +30,7 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[En
     for task in tasks:
         sample, split = task.sample, task.sample.split
         task.size = sum(_file_size(image) for image in sample.images)
-        count = job.prompts[task.prompt].template.most_examples(sample)
+        count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
         weight = count * (_TEXT_BYTES + (min(task.size, target.image_bytes.value) * 4 / 3 if inline else 0))
         entry = open_entries.get(split)
         over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
@@ -83,7 +83,9 @@ def outline(entries: Iterable[Entry], job: Job) -> list[dict[str, Any]]:
             {
                 "shard": entry.name,
                 "samples": len(tasks),
-                "examples_at_most": sum(job.prompts[t.prompt].template.most_examples(t.sample) for t in tasks),
+                "examples_at_most": sum(
+                    job.prompts[t.prompt].template.most_examples(t.sample, t.negatives) for t in tasks
+                ),
                 "bytes_about": inlined + _TEXT_BYTES * len(tasks),
                 "bad_records": sum(len(task.sample.problems) for task in tasks),
             }

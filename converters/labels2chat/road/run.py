@@ -121,11 +121,14 @@ def convert(
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
     job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}))
+    job.outcomes = source.after is not None
     group = prompts[0].template.file.sample.group_size
+    became: dict[str, str] = {}
 
     def samples() -> Iterator[Sample]:
         chosen = _selected(source, split, limit)
-        return grouped(chosen, group) if group else chosen
+        chosen = grouped(chosen, group) if group else chosen
+        return _noted(chosen, became) if job.outcomes else chosen
 
     entries = plan(assign(samples, job), job, shard_size)
     if dry_run:
@@ -167,6 +170,10 @@ def convert(
             entries = plan(assign(samples, job), job, shard_size)
             reports, kept = _work(entries, {}, job, workers, source.count, progress)
         manifest = close(out, identity, source, reports, started, _side_files(target))
+        if source.after is not None:
+            for report in reports:
+                became |= report.unwritten
+            source.after(became)
     warnings = _warnings(reports, target, manifest)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
@@ -220,6 +227,13 @@ def _work(
     kept = len(reports)
     reports |= {report.shard: report for report in made}
     return [reports[name] for name in names], kept
+
+
+def _noted(samples: Iterable[Sample], became: dict[str, str]) -> Iterator[Sample]:
+    """Note each sample as written: the reports then say which were not."""
+    for sample in samples:
+        became[sample.id] = "written"
+        yield sample
 
 
 def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:

@@ -43,8 +43,9 @@ def convert_shard(
     writer, tally = ShardWriter(job.out, entry), Tally()
     beside: set[str] = set()
     try:
+        tasks = iter(entry.tasks)
         for outcomes in _outcomes(entry, job, workers):
-            for outcome in outcomes:
+            for outcome, task in zip(outcomes, tasks, strict=False):
                 for line in outcome.lines:
                     size = line.size
                     if tally.full(line.images, size, job.target):
@@ -54,6 +55,8 @@ def convert_shard(
                     tally.add(line.images, size)
                 _count(report, outcome)
                 beside.update(outcome.files)
+                if job.outcomes and outcome.status != "converted":
+                    report.unwritten[task.sample.id] = _why(outcome)
             if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                 _give_up(report)
             writer.flush()
@@ -82,6 +85,13 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.rejects += outcome.rejects
     for warning in outcome.warnings:
         report.warnings[warning] = report.warnings.get(warning, 0) + 1
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.status == "skipped":
+        return "skipped"
+    of_sample = (r["code"] for r in outcome.rejects if r["what"] != "record" or r["code"].startswith("image."))
+    return str(next(of_sample))
 
 
 def _give_up(report: Report) -> None:

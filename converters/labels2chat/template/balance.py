@@ -33,7 +33,9 @@ class Statistics(Struct):
 def present(sample: Sample, file: File) -> list[str]:
     """List the classes that the sample's labels show, each once, in the source's order."""
     select = file.select
-    names = dict.fromkeys((*(a.category for a in sample.annotations or ()), *sample.labels))
+    names = dict.fromkeys(annotation.category for annotation in sample.annotations or ())
+    if not {"boxes", "masks", "keypoints"} & set(file.requires):
+        names |= dict.fromkeys(sample.labels)
     if select.exhaustive or select.drop_crowd == "image":
         names = dict.fromkeys(name for name in names if name not in sample.not_exhaustive)
     return list(names)
@@ -64,7 +66,7 @@ def positives_of(sample: Sample, file: File) -> int:
     if most is None:
         return shown
     ratio = file.sample.negatives.ratio if file.sample.negatives else 0.0
-    return min(shown, max(1, round(most / (1 + ratio))))
+    return min(shown, max(1, int(most / (1 + ratio))))
 
 
 def room_of(sample: Sample, classes: list[str], exhaustive: bool, file: File) -> int:

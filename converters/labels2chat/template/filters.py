@@ -251,7 +251,13 @@ def to_json(value: Any) -> str:
     """Write a value as compact JSON."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, enc_hook=_as_text).decode()
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):  # a text of a class of its own
+        return str.__str__(value)
+    raise TypeError(f"a {type(value).__name__} can't be written as JSON")
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

@@ -34,6 +34,8 @@ def lint(template: Template) -> list[str]:
             source = _source(template, text.path)
             used |= set(re.findall(r"params\.(\w+)", source))
             used |= {"*"} if re.search(r"params\s*(\[|\|)", source) else set()
+    for text in template.loops():
+        used |= set(re.findall(r"params\.(\w+)", _source(template, text.path)))
     for name in file.params:
         if name not in used and "*" not in used:
             found.append(f"{document.place(f'$.params.{name}')}: no text uses the parameter {name!r}")

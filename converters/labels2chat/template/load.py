@@ -83,7 +83,7 @@ def parse_template(text: str, label: str) -> Template:
         names=frozenset(compiler.names),
         document=document,
     )
-    _rehearse(template)
+    _rehearse(template, compiler.words_named)
     return template
 
 
@@ -99,6 +99,7 @@ class _Compiler:
     def __init__(self, document: Document, file: File) -> None:
         self.document, self.file, self.sandbox = document, file, sandbox()
         self.names: set[str] = set()
+        self.words_named: set[str] = set()
 
     def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
         """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
@@ -202,6 +203,8 @@ class _Compiler:
         known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
         names = meta.find_undeclared_variables(tree)
         self.names |= names
+        constants = (node.value for node in tree.find_all(nodes.Const))
+        self.words_named |= {value for value in constants if isinstance(value, str)}
         for name in sorted(names):
             if name not in known:
                 raise self.document.fail(path, f"undefined variable {name!r}{did_you_mean(name, known)}")
@@ -215,34 +218,35 @@ class _Compiler:
         return f"{message} (line {error.lineno} of the text)" if error.lineno > 1 else message
 
 
-def _rehearse(template: Template) -> None:
+def _rehearse(template: Template, words: set[str]) -> None:
     """Render made-up samples, with labels and without, so that a misspelt field fails now and not at image 40,000.
 
-    Attributes and metadata are the source's own, so what a text takes from them is not tried here.
+    Attributes and metadata are the source's own: whatever a text takes from them is there and bears any comparison.
+    `words` are the texts that the template names: each is tried as a class.
     """
     images = [Image(name="rehearsal.jpg", width=640, height=480)] * (2 if template.file.mode == "group" else 1)
     outline = [[10.0, 20.0, 110.0, 20.0, 110.0, 100.0]]
+    wild = _Anything(color="red")
+    classes = list(dict.fromkeys(("cat", "dog", *sorted(words)[:_CLASSES])))
+    objects = [
+        Annotation(name, (10.0 + i, 20.0, 100.0, 80.0), i, False, 8000.0, outline, [Keypoint("nose", 20.0, 30.0)])
+        for i, name in enumerate(classes)
+    ]
+    for annotation in objects:
+        annotation.attributes = wild
     full = Sample(
         id=REHEARSAL,
         images=images,
-        annotations=[
-            Annotation("cat", (10.0, 20.0, 100.0, 80.0), 1, False, 8000.0, outline, [Keypoint("nose", 20.0, 30.0)]),
-            Annotation(
-                "dog", (200.0, 100.0, 300.0, 200.0), 2, False, 60000.0, outline, [Keypoint("tail", 220.0, 130.0)]
-            ),
-        ],
+        annotations=objects,
         labels=["cat"],
         captions=["A cat and a dog."],
         questions=[Question("What is it?", ["a cat", "cat"], ["a cat", "a dog"])],
+        metadata=wild,
     )
-    wild = _Anything(color="red")
-    for annotation in full.annotations or ():
-        annotation.attributes = wild
-    full.metadata = wild
-    bare = Sample(id=REHEARSAL, images=images, annotations=[])
+    bare = Sample(id=REHEARSAL, images=images, annotations=[], metadata=wild)
     for sample in (full, bare):
         for wording in range(template.width):
-            setting = Setting(["cat", "dog", "horse"], CONVENTIONS["pixel"], template.params({}), preference=True)
+            setting = Setting([*classes, "horse"], CONVENTIONS["pixel"], template.params({}), preference=True)
             try:
                 template.render(sample, setting, negatives=1, wording=wording)
             except RecordError as error:
@@ -250,17 +254,60 @@ def _rehearse(template: Template) -> None:
                     raise template.document.fail("$", str(error)) from None
 
 
+_CLASSES = 20
+"""So many of the texts that a template names are tried as classes."""
+
+
 class _Anything(dict[str, Any]):
     """Has every key: stands for what only the source can know."""
 
-    def __missing__(self, key: str) -> str:
-        return "1"
+    def __missing__(self, key: str) -> _Wild:
+        return _Wild("1")
 
     def __contains__(self, key: object) -> bool:
         return True
 
     def get(self, key: str, default: Any = None) -> Any:
-        return super().get(key, "1")
+        return super().get(key, _Wild("1"))
+
+
+class _Wild(str):
+    """A value of any type: text, and a number where one is needed."""
+
+    def __lt__(self, other: object) -> bool:
+        return True
+
+    def __le__(self, other: object) -> bool:
+        return True
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __ge__(self, other: object) -> bool:
+        return True
+
+    def __add__(self, other: Any) -> Any:
+        return str(self) + other if isinstance(other, str) else 1 + other
+
+    def __radd__(self, other: Any) -> Any:
+        return other + 1
+
+    def __sub__(self, other: Any) -> Any:
+        return 1 - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - 1
+
+    def __mul__(self, other: Any) -> Any:
+        return 1 * other
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Any:
+        return 1 / other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return other / 1
 
 
 def schema_json() -> bytes:

@@ -36,7 +36,7 @@ _ALWAYS = {
     "class",
     "counts",
 }
-_ALWAYS |= {"captions", "qa", "absent", "metadata", "image_classes"}
+_ALWAYS |= {"captions", "qa", "absent", "metadata", "image_classes", "not_exhaustive"}
 VARIABLES = {
     "image": _ALWAYS,
     "group": _ALWAYS,
@@ -139,6 +139,15 @@ class Template(Struct):
             stack += block.do
         yield from (words for words in self.rejected if words is not None)
 
+    def loops(self) -> Iterator[Text]:
+        """Yield the expressions of all `for` blocks."""
+        stack = [block for script in self.scripts for block in script]
+        while stack:
+            block = stack.pop(0)
+            if block.loop is not None:
+                yield block.loop
+            stack += block.do
+
     def params(self, given: dict[str, Any]) -> dict[str, Any]:
         """Fill in the defaults, and read text as the default's type. Raises UsageError."""
         values: dict[str, Any] = dict(self.file.params)
@@ -218,12 +227,17 @@ class Template(Struct):
             example = Example(sample.id + f"#{key}" * bool(key), messages, sample.id)
             worse = self.rejected[number]
             if setting.preference and worse is not None:
-                example.rejected = " ".join(part for part in say(worse, context) if isinstance(part, str))
+                example.rejected = " ".join(
+                    part for part in say(worse, {**context, "_notes": []}) if isinstance(part, str)
+                )
             examples.append(example)
         return examples
 
-    def most_examples(self, sample: Sample) -> int:
-        """Return how many examples the sample may make, for planning: never less than it will make."""
+    def most_examples(self, sample: Sample, negatives: int | None = None) -> int:
+        """Return how many examples the sample may make, for planning: never less than it will make.
+
+        `negatives` is the number that was dealt to it.
+        """
         mode, most = self.file.mode, self.file.sample.max_per_image
         if mode == "caption":
             count = len(sample.captions)
@@ -232,9 +246,12 @@ class Template(Struct):
         elif mode == "label":
             count = len(sample.annotations or ())
         elif mode == "class":
-            negatives = self.file.sample.negatives
-            shown = len({a.category for a in sample.annotations or ()} | set(sample.labels))
-            count = shown + (int(negatives.ratio * max(1, shown)) + 1 if negatives else 0)
+            asked = self.file.sample.negatives
+            count = len({a.category for a in sample.annotations or ()} | set(sample.labels))
+            if negatives is not None:
+                count += negatives
+            elif asked:
+                count += int(asked.ratio * max(1, count)) + 1
         else:
             turns = self.file.sample.max_turns
             count = 1 if not turns else max(1, -(-len(sample.questions) // turns))
@@ -314,6 +331,7 @@ class Template(Struct):
             "captions": sample.captions,
             "qa": [_question(q) for q in sample.questions],
             "absent": sample.absent,
+            "not_exhaustive": sample.not_exhaustive,
             "metadata": sample.metadata,
             "_convention": setting.convention,
         }
@@ -324,6 +342,8 @@ class Template(Struct):
         if self.file.select.empty == "skip" and has and not any(has.values()):
             return
         lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
+        if self.file.select.exhaustive and self.file.mode != "class" and sample.not_exhaustive:
+            return
         if self.file.mode == "group" and len(sample.images) < 2:
             lacking.append("several images")
         if lacking:

@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.environment import TemplateExpression
-from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -44,7 +44,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"+", "*", "**", "%"})
 
     def __init__(self, filters: dict[str, Callable[..., Any]]) -> None:
-        super().__init__(undefined=StrictUndefined, autoescape=False)
+        super().__init__(undefined=StrictUndefined, autoescape=False, finalize=_said)
         for name in _LEFT_OUT:
             self.filters.pop(name, None)
         self.filters |= {"_steps": _steps, "_joined": _joined, "join": _join, "replace": _replace, **filters}
@@ -145,6 +145,15 @@ def _replace(context: Context, text: str, old: str, new: str, count: int = -1) -
     text = str(text)
     _spend(context, len(text) + text.count(old) * len(new))
     return text.replace(old, new, count)
+
+
+def _said(value: Any) -> Any:
+    """Refuse to write None: the answer for an image without a class would be the word None."""
+    if value is None:
+        raise UndefinedError(
+            "none has no text: where a label may be missing, name its kind under requires, or use `or`"
+        )
+    return value
 
 
 def _range(*arguments: int) -> range:

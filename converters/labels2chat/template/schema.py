@@ -44,7 +44,8 @@ class Select(Struct, forbid_unknown_fields=True):
     drop_crowd: bool | Literal["image"] = True
     """Crowd regions are no single objects: true keeps them out of boxes and counts; image leaves out the class."""
     exhaustive: bool = False
-    """In mode class, leave out classes of which not every object is labelled; always so where a text uses `count`."""
+    """In mode class, leave out classes of which not every object is labelled (always so where a text uses `count`);
+    in other modes, leave out samples that have such classes."""
     min_area: float = 0.0
     """In pixels of the delivered image."""
     min_score: float = 0.0

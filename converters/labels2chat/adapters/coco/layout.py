@@ -1,0 +1,159 @@
+"""Which files of a folder are COCO's, and which of them belong together.
+
+    annotations/instances_train2017.json, captions_train2017.json, ...     COCO 2017, LVIS, Datumaro, mmdet, CVAT
+    train/_annotations.coco.json, valid/_annotations.coco.json             Roboflow
+    labels.json with data/, train/labels.json with train/data/             FiftyOne
+    annotations.json with images/, anything.json beside its images         coco-annotator, TACO, Label Studio
+
+What is in a file is said by its keys; names only sort the files of one folder.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from labels2chat.errors import SourceError, UsageError, did_you_mean
+
+TASKS = ("instances", "keypoints", "panoptic", "stuff", "captions", "labels", "image_info")
+"""What a file holds by its name, in the order in which one is chosen."""
+
+_WORDS = "train|training|val|valid|validation|test-dev|test|dev|minival|trainval"
+_SPLIT = re.compile(rf"(?:^|[_.-])(({_WORDS})[0-9]*)$", re.IGNORECASE)
+_SPLITS = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "test-dev": "test"}
+_TASK = re.compile(r"(instances|person_keypoints|keypoints|panoptic|stuff|captions|labels|image_info)(?:[_.-]|$)")
+_KEYS = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
+_CATEGORIES = re.compile(rb'"categories"\s*:\s*\[\s*\{')
+_OBJECT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"')
+_COCO = re.compile(rb'"(?:images|annotations|categories|licenses|info|videos)"\s*:')
+_HEAD = 1 << 16
+_MOST_FILES = 200
+"""No folder with more JSON files than that is looked through: those are one per image, and not COCO's."""
+_MOST_FOLDERS = 50
+"""Beyond these only folders of a telling name are looked through: the others are classes."""
+
+
+class Member(Struct):
+    """The files of one set of images: the first says which images there are, the others add labels."""
+
+    split: str
+    token: str
+    """The split as the file's name has it: train2017."""
+    paths: list[Path]
+
+
+def is_coco(path: Path) -> bool:
+    """Whether a JSON file begins as a COCO file does, or can't be opened, which `read` has to say."""
+    head = _read_head(path)
+    return head is None or bool(_OBJECT.match(head) and _COCO.search(head))
+
+
+def is_coco_folder(folder: Path) -> bool:
+    """Whether a folder holds COCO files in one of the usual places."""
+    return next(_files(folder), None) is not None
+
+
+def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
+    """Sort a folder's COCO files into sets of images, with the tasks that are wanted (default: the first there is).
+
+    Raises SourceError where there is none or two could be meant.
+    """
+    for task in tasks:
+        if task not in TASKS:
+            raise UsageError(f"-O tasks={','.join(tasks)}: no task {task!r}{did_you_mean(task, TASKS)}")
+    found = list(_files(folder))
+    listing = ", ".join(str(path.relative_to(folder)) for path in found[:8]) or "none"
+    sets: dict[tuple[str, str], dict[str, list[Path]]] = {}
+    for path in found:
+        token = _token(path, folder)
+        sets.setdefault((token, _split(token)), {}).setdefault(task_of(path), []).append(path)
+    labelled = {key: files for key, files in sets.items() if set(files) != {"image_info"}}
+    chosen = []
+    for (token, name), files in (labelled or sets).items():
+        wanted = [task for task in tasks or ("instances", "", *TASKS[1:]) if task in files]
+        wanted = wanted if tasks else wanted[:1]
+        paths = [files[task] for task in wanted]
+        unclear = wanted == [""] and len(files) > 1
+        if unclear or any(len(several) > 1 for several in paths):
+            raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
+        if paths:
+            chosen.append(Member(name, token, [several[0] for several in paths]))
+    if split is not None and len(chosen) > 1:
+        here = [member.split for member in chosen]
+        chosen = [member for member in chosen if split in (member.split, member.token)]
+        if not chosen:
+            raise SourceError(f"{folder} has no split {split!r} (found: {', '.join(here)})")
+    names = [member.split for member in chosen]
+    if not chosen and tasks:
+        raise SourceError(f"{folder} has no file for the tasks {', '.join(tasks)} (found: {listing})")
+    if not chosen or len(names) != len(set(names)):
+        raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
+    return chosen
+
+
+def split_of(path: Path) -> str:
+    """Return the split that a file's name says, or its folder's in Roboflow's layout; train where neither does."""
+    stem = path.parent.name if path.stem.startswith("_annotations") else path.stem
+    match = _SPLIT.search(stem)
+    return _split(match[1] if match else "")
+
+
+def task_of(path: Path) -> str:
+    """Return what a file's name says about its content; nothing for a name that any file may have."""
+    match = _TASK.match(path.stem.lower())
+    if match is None or path.stem == "labels":  # labels.json is FiftyOne's only file, labels_val.json is Datumaro's
+        return ""
+    return {"person_keypoints": "keypoints"}.get(match[1], match[1])
+
+
+def _split(token: str) -> str:
+    word = token.lower().rstrip("0123456789")
+    return _SPLITS.get(word, word) or "train"
+
+
+def _token(path: Path, folder: Path) -> str:
+    match = _SPLIT.search(path.stem)
+    if not match and path.parent != folder:
+        match = _SPLIT.fullmatch(path.parent.name)
+    return match[1] if match else ""
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the COCO files of a folder and of the folders in it, by name."""
+    try:
+        inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return
+    if len(inside) > _MOST_FOLDERS:
+        inside = [name for name in inside if name.lower() == "annotations" or _SPLIT.fullmatch(name)]
+    for place in (folder, *(folder / name for name in inside if not name.startswith((".", "__")))):
+        try:
+            names = sorted(name for name in os.listdir(place) if name.lower().endswith(".json"))
+        except OSError:
+            continue
+        if len(names) <= _MOST_FILES:
+            yield from (place / name for name in names if _holds(place / name))
+
+
+def _holds(path: Path) -> bool:
+    """Whether a file has COCO's lists. LVIS begins with so many categories that the others have to be looked for."""
+    head = _read_head(path)
+    if head is None or not _OBJECT.match(head):
+        return False
+    if _KEYS.search(head) or not _CATEGORIES.search(head):
+        return bool(_KEYS.search(head))
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return bool(_KEYS.search(data))
+
+
+def _read_head(path: Path) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD)
+    except OSError:
+        return None

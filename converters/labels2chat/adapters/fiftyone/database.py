@@ -1,0 +1,177 @@
+"""What FiftyOne's MongoDB is asked: documents in batches, label names, a digest of it all.
+
+A view's own pipeline does the work, and what comes out are plain documents. FiftyOne's `values()` does the same; its
+samples, made one by one, take ten times as long and more.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field, Found, Words
+from labels2chat.adapters.fiftyone.labels import Document
+from labels2chat.adapters.fiftyone.sample import common_folder
+from labels2chat.errors import Labels2ChatError, SourceError
+
+_BATCH = 500
+"""Documents that are in memory at once."""
+
+
+class Query(Struct):
+    """A view's documents: those of a collection after the stages of a pipeline."""
+
+    collection: Any
+    stages: list[dict[str, Any]]
+
+
+def query(view: Any, slices: list[str] | None) -> Query:
+    """Return the documents of a view; those of a grouped one are the named slices', group after group."""
+    stages = view._pipeline(groups_only=True, group_slices=slices) if slices else view._pipeline()
+    return Query(view._dataset._sample_collection, stages)
+
+
+def batches(asked: Query, choice: Choice, masks: bool, *, group: str | None = None) -> Iterator[list[Document]]:
+    """Yield the documents with the chosen fields, some hundred at a time.
+
+    MongoDB forgets a cursor that nobody asked for ten minutes, and a shard can take longer: the reading then goes on
+    with a new one behind what it had.
+    """
+    from pymongo.errors import CursorNotFound
+
+    stages, seen = [*asked.stages, *_projection(choice, masks, group)], 0
+    while True:
+        with reaching():
+            rest = [*stages, {"$skip": seen}] if seen else stages
+            cursor = asked.collection.aggregate(rest, allowDiskUse=True, batchSize=_BATCH)
+        try:
+            with cursor:
+                while batch := _next(cursor):
+                    seen += len(batch)
+                    yield batch
+            return
+        except CursorNotFound:
+            continue
+
+
+def _next(cursor: Any) -> list[Document]:
+    batch: list[Document] = []
+    with reaching(), calm():
+        for document in cursor:
+            batch.append(document)
+            if len(batch) == _BATCH:
+                break
+    return batch
+
+
+@contextmanager
+def calm() -> Iterator[None]:
+    """Keep the garbage collector still while thousands of records are made, none of them garbage.
+
+    It would walk over everything FiftyOne has loaded again and again: five times the time of the reading itself.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _projection(choice: Choice, masks: bool, group: str | None) -> list[dict[str, Any]]:
+    """Keep what is read: not the tags that we write ourselves, nor vectors, nor masks where they aren't asked for."""
+    foreign = {"$ne": [{"$substrCP": ["$$this", 0, len(TAG_PREFIX)]}, TAG_PREFIX]}
+    tags = {"$filter": {"input": {"$ifNull": ["$tags", []]}, "as": "this", "cond": foreign}}
+    keep: dict[str, Any] = {"filepath": 1, "tags": tags}
+    drop: dict[str, int] = {}
+    if group:
+        keep[group] = 1
+    for one in choice.fields:
+        keep[one.key] = 1
+        inside = f"{one.key}.{one.items}" if one.items else one.key
+        if one.family == "classification":
+            drop[f"{inside}.logits"] = 0
+        elif one.family == "detection" and not masks:
+            drop |= {f"{inside}.mask": 0, f"{inside}.mask_path": 0}
+        elif one.family == "segmentation" and not masks:
+            drop[f"{inside}.mask"] = 0
+    if masks:
+        keep |= {"metadata.width": 1, "metadata.height": 1}
+    return [{"$project": keep}, *([{"$project": drop}] if drop else [])]
+
+
+def found(asked: Query, one: Field) -> Found:
+    """Count the names that a field's labels bear, and see whether any of them has an outline."""
+    inside = f"${one.key}.{one.items}" if one.items else f"${one.key}"
+    if one.family == "polyline":
+        outlined: Any = {"$or": [{"$eq": [f"{inside}.closed", True]}, {"$eq": [f"{inside}.filled", True]}]}
+    else:
+        outlined = {"$or": [{"$gt": [f"{inside}.mask", None]}, {"$gt": [f"{inside}.mask_path", None]}]}
+    stages: list[dict[str, Any]] = [{"$project": {one.key: 1}}, {"$match": {one.key: {"$ne": None}}}]
+    if one.items:
+        stages.append({"$unwind": inside})
+    stages.append({"$group": {"_id": f"{inside}.label", "count": {"$sum": 1}, "outlined": {"$max": outlined}}})
+    result = Found()
+    with reaching():
+        for row in asked.collection.aggregate([*asked.stages, *stages], allowDiskUse=True):
+            result.outlined = result.outlined or row["outlined"]
+            if isinstance(row["_id"], str) and row["_id"]:
+                result.labels[row["_id"]] = row["count"]
+    return result
+
+
+def fingerprint(asked: Query, choice: Choice, masks: bool, said: Words, group: str | None) -> str:
+    """Digest all that is read, as the database sends it; what `write_back` writes is no part of it."""
+    digest = hashlib.sha256(msgspec.json.encode([choice.fields, said]))
+    stages = [*asked.stages, *_projection(choice, masks, group)]
+    with reaching():
+        for batch in asked.collection.aggregate_raw_batches(stages, allowDiskUse=True, batchSize=_BATCH):
+            digest.update(batch)
+    return digest.hexdigest()
+
+
+def folder(collection: Any) -> str:
+    """Return the folder that all files of a dataset are below; `filepath` has an index, so this takes no time."""
+    ends = []
+    with reaching():
+        for order in (1, -1):
+            row = collection.find_one({"filepath": {"$gt": ""}}, {"filepath": 1}, sort=[("filepath", order)])
+            ends.append(row["filepath"] if row else "")
+    return common_folder(*ends)
+
+
+def groups_without(collection: Any, field: str, slice: str) -> int:
+    """Count the groups that lack a slice."""
+    stages = [
+        {"$group": {"_id": f"${field}._id", "has": {"$max": {"$eq": [f"${field}.name", slice]}}}},
+        {"$match": {"has": False}},
+        {"$count": "count"},
+    ]
+    with reaching():
+        return sum(row["count"] for row in collection.aggregate(stages, allowDiskUse=True))
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Turn what FiftyOne and MongoDB raise into one clear SourceError."""
+    try:
+        yield
+    except Labels2ChatError:
+        raise
+    except Exception as error:
+        home = type(error).__module__.partition(".")[0]
+        if home not in ("fiftyone", "pymongo", "mongoengine") and not isinstance(error, OSError | RuntimeError):
+            raise
+        if type(error).__name__ == "CursorNotFound":
+            raise
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        raise SourceError(
+            f"FiftyOne can't be read: {text}; does `python -c 'import fiftyone; print(fiftyone.list_datasets())'` work?"
+        ) from error

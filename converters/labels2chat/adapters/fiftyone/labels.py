@@ -1,0 +1,223 @@
+"""FiftyOne's label documents as records: the same whether they come from MongoDB or from an export.
+
+Boxes, points and polygons stay fractions of the displayed image's width and height (`Image.frame` 'relative'); masks
+are run lengths over the whole image, see `pixels`. A label that can't be read becomes a problem with the label's id.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from labels2chat.adapters.fiftyone.fields import Field, is_class
+from labels2chat.adapters.fiftyone.pixels import Grid, class_rles, decode, object_rle, open_mask
+from labels2chat.errors import RecordError
+from labels2chat.types import Annotation, Box, Keypoint, Problem, Sample
+
+Document = dict[str, Any]
+
+_KNOWN = frozenset(("_id", "_cls", "id", "label", "confidence", "index", "tags", "attributes", "instance", "logits"))
+_KNOWN |= frozenset(("bounding_box", "mask", "mask_path", "points", "closed", "filled", "iscrowd"))
+_KNOWN |= frozenset(("location", "dimensions", "rotation"))
+"""What label documents hold beside the attributes that users add."""
+
+
+class How(Struct):
+    """How the labels of one sample are read."""
+
+    root: str = ""
+    """The folder that relative mask paths are in."""
+    masks: bool = True
+    image: int = 0
+    """Which of the sample's images they belong to."""
+    size: tuple[int, int] | None = None
+    """The image's width and height as the dataset says, for the placing of masks alone."""
+
+
+def read_label(one: Field, value: Any, sample: Sample, how: How) -> None:
+    """Add what a label field says to its sample."""
+    if not isinstance(value, dict):
+        sample.problems.append(Problem("annotation.bad_record", "this is no label", one.name))
+        return
+    items = (value.get(one.items) or ()) if one.items else (value,)
+    if one.family == "classification":
+        for item in items:
+            try:
+                sample.labels.append(_name(item))
+            except RecordError as error:
+                sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
+        return
+    annotations = sample.annotations
+    if annotations is None:
+        annotations = sample.annotations = []
+    make = _MAKERS[one.family]
+    for item in items:
+        try:
+            if not isinstance(item, dict):
+                raise RecordError("annotation.bad_record", "this is no label")
+            annotations.extend(make(one, item, sample, how))
+        except RecordError as error:
+            sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
+
+
+def identity(document: Any) -> str:
+    """Return a document's id as text, from an ObjectId or from extended JSON."""
+    id = document.get("_id") if isinstance(document, dict) else None
+    return str(id["$oid"]) if isinstance(id, dict) and "$oid" in id else str(id)
+
+
+def attributes(item: Document) -> dict[str, Any]:
+    """Collect what users added to a label: dynamic fields, the older `attributes`, tags and index."""
+    found = {key: value for key, value in item.items() if key not in _KNOWN and value is not None}
+    for name, attribute in (item.get("attributes") or {}).items():
+        found[name] = attribute.get("value") if isinstance(attribute, dict) else attribute
+    if item.get("tags"):
+        found["tags"] = item["tags"]
+    if item.get("index") is not None:
+        found["index"] = item["index"]
+    if found:
+        found = {key: made for key, value in found.items() if (made := plain(value)) is not None}
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Return a value of a document as text, number, list or dict; None for what has no such form (bytes, NaN)."""
+    if isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bytes | bytearray | memoryview):
+        return None
+    if isinstance(value, dict):
+        if len(value) == 1 and ("$oid" in value or "$date" in value):
+            return str(next(iter(value.values())))
+        if value.get("_cls") == "Regression":
+            return plain(value.get("value"))
+        return {str(key): plain(inner) for key, inner in value.items() if not str(key).startswith("_")}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _name(item: Any) -> str:
+    if not isinstance(item, dict):
+        raise RecordError("annotation.bad_record", "this is no label")
+    label = item.get("label")
+    if type(label) is not str or not label:
+        raise RecordError("annotation.bad_record", "it has no label" if label in (None, "") else f"label {label!r}")
+    return label
+
+
+def _detection(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
+    annotation = _annotation(item, _box(item), how)
+    try:
+        grid = _grid(item, how)
+        if grid is not None and annotation.bbox is not None:
+            annotation.segmentation = object_rle(grid, annotation.bbox, how.size)
+    except RecordError as error:  # the box is sound
+        sample.problems.append(Problem(error.code, str(error), f"{one.name} {annotation.id}"))
+    yield annotation
+
+
+def _box(item: Document) -> Box:
+    bbox = item.get("bounding_box")
+    if not bbox:
+        raise RecordError("annotation.bad_record", "it has no bounding_box")
+    try:
+        x, y, w, h = bbox
+        if w > 0 and h > 0 and math.isfinite(x + y + w + h):
+            return x, y, w, h
+        if math.isfinite(x + y + w + h):
+            raise RecordError("box.empty", f"bounding_box {bbox}")
+    except (TypeError, ValueError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError("annotation.bad_record", f"bounding_box {bbox}: not four numbers") from None
+    raise RecordError("box.not_finite", f"bounding_box {bbox}")
+
+
+def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
+    """Read shapes: closed or filled ones are polygons, of open lines the box around them is what is left."""
+    rings = []
+    for shape in item.get("points") or ():
+        ring = [float(number) for point in _points(shape) for number in point]
+        if not all(map(math.isfinite, ring)):
+            raise RecordError("segmentation.bad", "a point of the polyline is NaN or infinite")
+        rings.append(ring)
+    rings = [ring for ring in rings if ring]
+    if not rings:
+        raise RecordError("segmentation.bad", "the polyline has no points")
+    xs, ys = [x for ring in rings for x in ring[0::2]], [y for ring in rings for y in ring[1::2]]
+    x, y = min(xs), min(ys)
+    width, height = max(xs) - x, max(ys) - y
+    annotation = _annotation(item, (x, y, width, height) if width > 0 and height > 0 else None, how)
+    if item.get("closed") or item.get("filled"):
+        annotation.segmentation = [ring for ring in rings if len(ring) >= 6] or None
+    yield annotation
+
+
+def _keypoint(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
+    """Read points; NaN stands for a missing one."""
+    annotation = _annotation(item, None, how)
+    for number, (x, y) in enumerate(_points(item.get("points") or ())):
+        if math.isfinite(x) and math.isfinite(y):
+            name = one.points[number] if number < len(one.points) else str(number)
+            annotation.keypoints.append(Keypoint(name, x, y))
+    yield annotation
+
+
+def _points(value: Any) -> list[tuple[float, float]]:
+    try:
+        points = [(point[0], point[1]) for point in value]
+        if not all(isinstance(x, int | float) and isinstance(y, int | float) for x, y in points):
+            raise TypeError
+    except (TypeError, LookupError):
+        raise RecordError("annotation.bad_record", "its points are not pairs of numbers") from None
+    return points
+
+
+def _segmentation(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
+    """Make one annotation of each class that the mask holds; they have no boxes, for they are no single objects."""
+    grid = _grid(item, how, one.rgb)
+    if grid is None:
+        return
+    unnamed = []
+    for value, rle in class_rles(grid):
+        if is_class(value, one):
+            id = identity(item)
+            yield Annotation(one.pixels[value], id=id, segmentation=rle, image=how.image, attributes=attributes(item))
+        elif value and value not in one.pixels:
+            unnamed.append(value)
+    if unnamed:
+        shown = ", ".join(map(str, unnamed[:10])) + (", ..." if len(unnamed) > 10 else "")
+        fault = f"mask values without a name: {shown}; name them in the dataset's mask_targets"
+        sample.problems.append(Problem("annotation.unknown_category", fault, f"{one.name} {identity(item)}"))
+
+
+def _annotation(item: Document, bbox: Box | None, how: How) -> Annotation:
+    annotation = Annotation(_name(item), bbox, identity(item), image=how.image)
+    if item.get("iscrowd"):
+        annotation.iscrowd = True
+    score = item.get("confidence")
+    if isinstance(score, int | float) and math.isfinite(score):
+        annotation.score = score
+    annotation.attributes = attributes(item)
+    return annotation
+
+
+def _grid(item: Document, how: How, rgb: bool = False) -> Grid | None:
+    """Read a label's mask, from the document or from the file that it names."""
+    mask, path = item.get("mask"), item.get("mask_path")
+    if not how.masks or (mask is None and path is None):
+        return None
+    if mask is not None:
+        return decode(mask, rgb)
+    path = str(path)
+    return open_mask(path if os.path.isabs(path) else os.path.join(how.root, path.replace("\\", "/")), rgb)
+
+
+_MAKERS = {"detection": _detection, "polyline": _polyline, "keypoint": _keypoint, "segmentation": _segmentation}

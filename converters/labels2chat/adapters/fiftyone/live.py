@@ -1,0 +1,243 @@
+"""Datasets and views through the FiftyOne library."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from itertools import chain, groupby, islice
+from typing import Any
+
+from labels2chat.adapters.fiftyone.database import (
+    Query,
+    batches,
+    calm,
+    fingerprint,
+    folder,
+    found,
+    groups_without,
+    query,
+    reaching,
+)
+from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, kinds, words
+from labels2chat.adapters.fiftyone.sample import Plan, sample_of
+from labels2chat.adapters.fiftyone.write_back import write_back
+from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
+from labels2chat.types import Sample, Source
+
+_FIRST = 100
+"""So many samples are looked at for attributes, which a dataset need not declare."""
+_IMAGES = (None, "image", "unknown")
+"""Media types that are read; 'unknown' is a suffix that FiftyOne doesn't know: the file's bytes will tell."""
+
+
+def open_name(name: str, options: dict[str, Any]) -> Source:
+    """Open a dataset by its name."""
+    with off_stdout(), reaching():
+        fiftyone = _library()
+        known = fiftyone.list_datasets()
+        if name not in known:
+            raise SourceError(f"FiftyOne has no dataset {name!r}{did_you_mean(name, known)}")
+        dataset = fiftyone.load_dataset(name)
+    return open_collection(dataset, options)
+
+
+def open_collection(collection: Any, options: dict[str, Any]) -> Source:
+    """Open a Dataset or a view."""
+    with off_stdout(), reaching():
+        return _open(collection, options)
+
+
+def _open(collection: Any, options: dict[str, Any]) -> Source:
+    view, slices = _selected(collection, options)
+    root = view._root_dataset
+    place, said = f"fiftyone:{root.name}", _words(root)
+    choice = choose(_fields(view), options, said, place)
+    plan = Plan(
+        choice,
+        place,
+        common=folder(root._sample_collection),
+        images=options.get("images"),
+        split=options.get("split"),
+        masks=bool(options.get("masks", True)),
+        crop=bool(options.get("crop")),
+    )
+    if plan.crop and not (view._is_patches or choice.patches):
+        raise UsageError(
+            "-O crop=true is for patches: read a view made with to_patches() or to_evaluation_patches(), "
+            "by its saved name (-O view=NAME) or from Python"
+        )
+    asked, group = query(view, slices), view.group_field if slices else None
+    what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
+
+    def samples() -> Iterator[Sample]:
+        if slices:
+            yield from _grouped(asked, plan, str(group), slices)
+            return
+        for batch in batches(asked, choice, plan.masks):
+            with calm():
+                made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
+            yield from made
+
+    has = kinds(choice, what, plan.masks, plan.crop)
+    if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
+        has.add("attributes")
+    count = view.count()
+    notes = {"samples": count}
+    notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in what.items()}
+    notes |= choice.notes | _passed_over(view, slices)
+    after = None
+    if options.get("write_back"):
+
+        def after(outcomes: dict[str, str]) -> None:
+            with off_stdout(), reaching():
+                write_back(view, slices, outcomes)
+
+    return Source(
+        uri=place,
+        adapter="fiftyone",
+        read=samples,
+        fingerprint=lambda: fingerprint(asked, choice, plan.masks, said, group),
+        kinds=frozenset(has),
+        categories=categories(choice, said, what),
+        count=count,
+        notes=notes,
+        after=after,
+    )
+
+
+def _grouped(asked: Query, plan: Plan, group: str, slices: list[str]) -> Iterator[Sample]:
+    """Make one sample of each group, its images in the order of the dataset's slices."""
+    documents = chain.from_iterable(batches(asked, plan.choice, plan.masks, group=group))
+    for id, members in groupby(documents, lambda document: str(document[group]["_id"])):
+        yield sample_of(sorted(members, key=lambda document: slices.index(document[group]["name"])), id, plan)
+
+
+def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] | None]:
+    """Return the view that the options name, and the slices of which a group's sample is made, if it is grouped."""
+    name = options.get("view")
+    if getattr(collection, "deleted", False):
+        raise SourceError(f"the FiftyOne dataset was deleted: {collection.name}")
+    if not name:
+        view = collection.view()
+    elif not hasattr(collection, "load_saved_view"):
+        raise UsageError("-O view=NAME goes with a dataset; this is a view already")
+    else:
+        known = collection.list_saved_views()
+        if name not in known:
+            raise UsageError(f"-O view={name}: {collection.name} has no such saved view{did_you_mean(name, known)}")
+        view = collection.load_saved_view(name)
+    if view._is_dynamic_groups:
+        raise SourceError("the view is grouped by group_by(): of each group FiftyOne shows one sample; give flat=True")
+    view, slices = _sliced(view, options.get("group_slice"))
+    media = view.media_type
+    if not slices and media not in _IMAGES:
+        hint = "; make images of its frames with to_frames(sample_frames=True)" if media == "video" else ""
+        raise SourceError(f"fiftyone:{view._root_dataset.name} holds media of type {media}; images are read{hint}")
+    if wanted := words(options.get("tags")):
+        known = view.distinct("tags")
+        for tag in wanted:
+            if tag not in known:
+                raise UsageError(f"-O tags={tag}: no sample has this tag{did_you_mean(tag, known)}")
+        view = view.match_tags(wanted)
+    return view, slices
+
+
+def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
+    if view.media_type != "group":
+        if wanted:
+            raise UsageError(f"-O group_slice={wanted}: the dataset isn't grouped")
+        return view, None
+    media = view.group_media_types
+    images = [name for name, type in media.items() if type in _IMAGES]
+    if wanted and wanted not in media:
+        raise UsageError(f"-O group_slice={wanted}: there is no such slice{did_you_mean(wanted, media)}")
+    if wanted and wanted not in images:
+        raise SourceError(f"the slice {wanted} holds media of type {media[wanted]}; images are read")
+    if not images:
+        raise SourceError(f"no slice holds images: {', '.join(f'{name} ({type})' for name, type in media.items())}")
+    if wanted or len(images) == 1:
+        return view.select_group_slices(wanted or images[0]), None
+    return view, images
+
+
+def _passed_over(view: Any, slices: list[str] | None) -> dict[str, int]:
+    """Count what of a grouped dataset is not read."""
+    if not slices:
+        return {}
+    notes = {}
+    others = [name for name in view.group_media_types if name not in slices]
+    if others:
+        notes[f"slices not read ({', '.join(others)})"] = len(others)
+    lost = groups_without(view._root_dataset._sample_collection, view.group_field, view.group_slice)
+    if lost:
+        notes[f"groups without the slice {view.group_slice}, which FiftyOne leaves out"] = lost
+    return notes
+
+
+def _fields(view: Any) -> Iterator[Field]:
+    """List the fields of a view's samples, those inside other documents too, but not those inside labels."""
+    keys: dict[str, str] = {}
+    closed: set[str] = set()
+    for name, field in view.get_field_schema(flat=True).items():
+        above, _, last = name.rpartition(".")
+        if above in closed:
+            closed.add(name)
+            continue
+        kind = getattr(getattr(field, "document_type", None), "__name__", None) or type(field).__name__
+        keys[name] = (f"{keys[above]}." if above else "") + (field.db_field or last)
+        if kind not in OPEN:
+            closed.add(name)
+        yield Field(name, keys[name], kind)
+
+
+def _words(dataset: Any) -> Words:
+    skeletons = {name: skeleton.labels for name, skeleton in dataset.skeletons.items()}
+    default = dataset.default_skeleton
+    return Words(
+        dict(dataset.classes),
+        list(dataset.default_classes),
+        dict(dataset.mask_targets),
+        dict(dataset.default_mask_targets),
+        skeletons,
+        default.labels if default else None,
+    )
+
+
+def _library() -> Any:
+    try:
+        import fiftyone
+    except ImportError as error:
+        if error.name != "fiftyone":
+            raise SourceError(f"FiftyOne is installed and can't be imported: {error}") from error
+        raise MissingExtraError(
+            'a dataset by its name needs FiftyOne: pip install "labels2chat[fiftyone]"; '
+            "an export folder (samples.json, metadata.json) is read without it"
+        ) from None
+    return fiftyone
+
+
+class _Stderr:
+    """Whatever stderr is at the moment: FiftyOne's log keeps the stream that it finds when it is imported."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+@contextmanager
+def off_stdout() -> Iterator[None]:
+    """Send to stderr what FiftyOne and the server that it may start say to stdout: that is for data."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # it is closed
+        kept = -1
+    try:
+        with redirect_stdout(_Stderr()):
+            if kept >= 0:
+                os.dup2(2, 1)
+            yield
+    finally:
+        if kept >= 0:
+            os.dup2(kept, 1)
+            os.close(kept)

@@ -1,0 +1,185 @@
+"""Documents of FiftyOne's samples as Samples."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field
+from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
+from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
+
+_REMOTE = re.compile(r"(?:^|/)(s3|gs|az|https?):/+(?=[^/])")
+"""FiftyOne makes every filepath absolute, so s3://bucket/x.jpg became /the/folder/then/s3:/bucket/x.jpg."""
+
+_SPLITS = {"test": "test", "testing": "test", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
+_SPLITS |= {"train": "train", "training": "train"}
+_ORDER = ("test", "val", "train")
+
+
+class Plan(Struct):
+    """How a dataset's documents are read."""
+
+    choice: Choice
+    place: str
+    """Where the samples are, for messages."""
+    root: str = ""
+    """The folder that relative paths are in."""
+    common: str = ""
+    """The folder that all image files are below, and that their names leave out."""
+    images: str | None = None
+    """The folder where they now are."""
+    split: str | None = None
+    masks: bool = True
+    crop: bool = False
+
+
+def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
+    """Make a Sample of a document, or of a group's."""
+    choice = plan.choice
+    sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
+    tags: list[str] = []
+    for number, document in enumerate(documents):
+        tags += (tag for tag in document.get("tags") or () if isinstance(tag, str) and not tag.startswith(TAG_PREFIX))
+        sample.images.append(_image(document, plan, sample.problems))
+        how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None)
+        for one in choice.labels:
+            value = one.of(document)
+            if value is not None:
+                read_label(one, value, sample, how)
+        for one in choice.captions:
+            _captions(one, one.of(document), sample)
+        if choice.question and choice.answer:
+            _questions(choice.question, choice.answer, document, sample)
+        for one in choice.extras:
+            if (value := plain(one.of(document))) is not None:
+                sample.metadata.setdefault(one.name, value)
+    if len(documents) > 1:
+        sample.labels = list(dict.fromkeys(sample.labels))
+        sample.captions = list(dict.fromkeys(sample.captions))
+        tags = list(dict.fromkeys(tags))
+    if tags:
+        sample.metadata["tags"] = tags
+    sample.split = plan.split or _split(tags)
+    if plan.crop:
+        _crop(sample)
+    return sample
+
+
+def common_folder(first: str, last: str) -> str:
+    """Return the folder, with a / at its end, that holds all paths between two, in the order of text."""
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[: first.rfind("/", 0, same) + 1]
+
+
+def _image(document: Document, plan: Plan, problems: list[Problem]) -> Image:
+    """Refer to the file. Its size is left to the file itself: what the metadata says may be of either frame."""
+    path = document.get("filepath")
+    if not isinstance(path, str) or not path:
+        problems.append(Problem("image.missing", "the sample has no filepath", "filepath"))
+        return Image(name="", frame="relative")
+    name = path.removeprefix(plan.common).replace("\\", "/")
+    image = Image(name=name, path=path, frame="relative")
+    if plan.images is not None:
+        image.path = os.path.join(plan.images, name)
+    elif not os.path.isabs(path):
+        image.path = os.path.join(plan.root, path.replace("\\", "/"))
+    remote = _REMOTE.search(path)
+    if remote and plan.images is None and not os.path.exists(path):
+        was = f"{remote.group(1)}://{path[remote.end() :]}"
+        fault = f"{path} was {was} before FiftyOne took it for a local path; download it and give -O images=DIR"
+        problems.append(Problem("image.remote", fault, "filepath"))
+    elif ".." in name and ".." in name.split("/"):
+        problems.append(Problem("image.outside_root", f"filepath {path!r} leaves its folder", "filepath"))
+    return image
+
+
+def _size(document: Document) -> tuple[int, int] | None:
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict):
+        width, height = metadata.get("width"), metadata.get("height")
+        if isinstance(width, int) and isinstance(height, int) and 0 < width < 1 << 16 and 0 < height < 1 << 16:
+            return width, height
+    return None
+
+
+def _captions(one: Field, value: Any, sample: Sample) -> None:
+    for text in _texts(value):
+        if text:
+            sample.captions.append(text)
+        else:
+            sample.problems.append(Problem("caption.empty", "no text", one.name))
+
+
+def _questions(asked: Field, answered: Field, document: Document, sample: Sample) -> None:
+    """Pair one question with its answers, or a list of questions with a list as long."""
+    question, answer = asked.of(document), answered.of(document)
+    if question is None or answer is None:
+        return
+    if isinstance(question, list):
+        several = answer if isinstance(answer, list) else [answer]
+        if len(several) != len(question):
+            fault = f"{len(question)} questions, {len(several)} answers"
+            sample.problems.append(Problem("annotation.bad_record", fault, f"{asked.name}, {answered.name}"))
+            return
+        pairs = list(zip(question, several, strict=True))
+    else:
+        pairs = [(question, answer)]
+    for text, value in pairs:
+        words, answers = " ".join(_texts(text)), [text for text in _texts(value) if text]
+        if words and answers:
+            sample.questions.append(Question(words, answers))
+        else:
+            fault = "an answer without a question" if answers else "a question without an answer"
+            sample.problems.append(Problem("annotation.bad_record", fault, f"{asked.name}, {answered.name}"))
+
+
+def _texts(value: Any) -> list[str]:
+    """Read a value as texts, line ends and double spaces made single ones."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [" ".join(value.split())]
+    if isinstance(value, bool):
+        return ["yes" if value else "no"]
+    if isinstance(value, int | float):
+        return [str(value)]
+    if isinstance(value, list):
+        return [text for inner in value for text in _texts(inner)]
+    if isinstance(value, dict):
+        return _texts(value.get("classifications", value.get("label", value.get("value"))))
+    return []
+
+
+def _split(tags: list[str]) -> str:
+    """Read the split off the tags. Of several it is the one furthest from training, so that no test is trained on."""
+    found = {_SPLITS[tag.lower()] for tag in tags if tag.lower() in _SPLITS}
+    return next((split for split in _ORDER if split in found), "train")
+
+
+def _crop(sample: Sample) -> None:
+    """Cut the image to its patch: the smallest box that holds the sample's objects, clipped to the image.
+
+    The object's class becomes the class of the image that is left.
+    """
+    boxes = [box for annotation in sample.annotations or () if (box := _around(annotation)) is not None]
+    left, top = (max(0.0, min((box[axis] for box in boxes), default=1.0)) for axis in (0, 1))
+    right, bottom = (min(1.0, max((box[axis] + box[axis + 2] for box in boxes), default=0.0)) for axis in (0, 1))
+    if right <= left or bottom <= top:
+        sample.images = []
+        sample.annotations = None
+        sample.problems.append(Problem("box.outside", "the patch has no box inside its image", sample.where))
+        return
+    sample.images[0].crop = (left, top, right - left, bottom - top)
+    sample.labels = list(dict.fromkeys(annotation.category for annotation in sample.annotations or ()))
+
+
+def _around(annotation: Annotation) -> Box | None:
+    if annotation.bbox is not None or not annotation.keypoints:
+        return annotation.bbox
+    xs, ys = [point.x for point in annotation.keypoints], [point.y for point in annotation.keypoints]
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)

@@ -1,0 +1,223 @@
+"""Which column is what: by its feature where that says it, by the usual names otherwise, or as the user maps it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from msgspec import Struct, field
+
+from labels2chat.adapters.hf.features import Feature
+from labels2chat.adapters.hf.objects import AREA, BBOX, CATEGORY, CORNERS, SIDES, Objects, objects_of, words
+from labels2chat.errors import SourceError, UsageError, did_you_mean
+
+_IMAGE = words(
+    "image images img imgs jpg jpeg png webp picture pictures photo pixel_values image_bytes image_base64 "
+    "image_path image_paths img_path image_file image_files file_name file_names filename filenames filepath file_path "
+    "path image_url img_url image_urls url urls"
+)
+_MASK = re.compile(
+    r"(^|[_.])(masks?|segs?|segmentation\w*|annotations?|labels?|depth|alpha|trimap|normals?|gt)([_.]|$)"
+)
+"""A picture of labels, not of the world."""
+_LABEL = words(
+    "label labels class classes category categories class_label class_name target targets tag tags cls fine_label"
+)
+_CAPTION = words(
+    "caption captions sentence sentences description descriptions image_caption image_captions alt_text text texts txt"
+)
+_QUESTION = words("question questions query queries problem instruction user prompt")
+_ANSWER = words(
+    "answer answers response responses multiple_choice_answer gt_answer ground_truth solution output assistant "
+    "direct_answers completion"
+)
+_CHOICES = words("choices options")
+_ID = words("id image_id sample_id __key__ key uuid")
+_WIDTH = words("width image_width img_width")
+_HEIGHT = words("height image_height img_height")
+_NUMBERS = ("int", "float", "text")
+_PLAIN = ("text", "int", "float", "bool", "class", "none")
+
+
+class Questions(Struct):
+    """Where questions are: columns of the row, or fields of what `column` lists."""
+
+    question: str
+    answer: str
+    choices: str | None = None
+    column: str | None = None
+
+
+class Columns(Struct):
+    """What is read of a row."""
+
+    images: list[str]
+    label: str | None = None
+    objects: Objects | None = None
+    captions: list[str] = field(default_factory=list)
+    questions: Questions | None = None
+    id: str | None = None
+    id_given: bool = False
+    width: str | None = None
+    height: str | None = None
+    metadata: list[str] = field(default_factory=list)
+    pictures_left_out: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> list[str]:
+        """Every column but the pictures."""
+        single = [self.label, self.id, self.width, self.height]
+        if self.questions is not None:
+            own = [self.questions.question, self.questions.answer, self.questions.choices]
+            single += [self.questions.column] if self.questions.column else own
+        found = [name for name in single if name] + self.captions + self.metadata
+        return list(dict.fromkeys(found + (self.objects.columns if self.objects else [])))
+
+
+def settle(features: dict[str, Feature], options: dict[str, Any], where: str) -> Columns:
+    """Find the columns. Raises UsageError for one that is mapped and isn't there, SourceError without a picture."""
+    given = {role: _given(role, options.get(role), features) for role in ROLES}
+    mapped = {name for names in given.values() for name in names or ()}
+    left = {name: feature for name, feature in features.items() if name not in mapped}
+    images, left_out = (given["image"], []) if given["image"] is not None else _images(left)
+    if not images:
+        listing = ", ".join(f"{name} ({_say(feature)})" for name, feature in features.items()) or "none"
+        raise SourceError(f"{where}: no column of pictures (columns: {listing}); name it with -O image=COLUMN")
+    columns = Columns(images, pictures_left_out=left_out)
+    left = {name: feature for name, feature in left.items() if name not in images + left_out}
+    columns.objects = _objects(given["objects"], features, left)
+    if columns.objects is not None:
+        left = {name: feature for name, feature in left.items() if name not in columns.objects.columns}
+        columns.width, columns.height = _first(_WIDTH, left, _NUMBERS), _first(_HEIGHT, left, _NUMBERS)
+    columns.questions = _questions(given, features, left)
+    taken = columns.labels
+    left = {name: feature for name, feature in left.items() if name not in taken}
+    if given["caption"] is not None:
+        columns.captions = given["caption"]
+    else:
+        usual = _CAPTION[:-3] if columns.questions is not None else _CAPTION
+        columns.captions = [name for name in [_first(usual, left, ("text", "struct"))] if name]
+    left = {name: feature for name, feature in left.items() if name not in columns.captions}
+    columns.label = _only(given["label"]) if given["label"] is not None else _label(left)
+    columns.id, columns.id_given = _only(given["id"]), bool(given["id"])
+    if given["id"] is None:
+        columns.id = next((name for name in _ID if name in left and left[name].kind in ("int", "text")), None)
+    taken = columns.labels
+    plain = {name for name, feature in left.items() if feature.inner.kind in _PLAIN and feature.depth < 2}
+    columns.metadata = [name for name in left if name in plain and name not in taken]
+    return columns
+
+
+ROLES = ("image", "label", "objects", "caption", "question", "answer", "choices", "id")
+"""The options that map columns; only image and caption may name several."""
+
+
+def _given(role: str, value: Any, features: dict[str, Feature]) -> list[str] | None:
+    """Return the columns that an option names; none for an empty one, which says that there is none."""
+    if value is None:
+        return None
+    names = [value] if value in features else [name.strip() for name in str(value).split(",") if name.strip()]
+    for name in names:
+        if name not in features:
+            raise UsageError(f"-O {role}={value}: no column {name!r}{did_you_mean(name, features)}")
+    if len(names) > 1 and role not in ("image", "caption"):
+        raise UsageError(f"-O {role}={value}: name one column")
+    return names
+
+
+def _images(features: dict[str, Feature]) -> tuple[list[str], list[str]]:
+    """Return the columns of pictures, and those that hold pictures of labels."""
+    typed = [name for name, feature in features.items() if feature.inner.kind == "image" and feature.depth < 2]
+    if typed:
+        masks = [name for name in typed if _MASK.search(name.lower())]
+        return ([name for name in typed if name not in masks], masks) if len(masks) < len(typed) else (typed, [])
+    raw = [name for name, feature in features.items() if feature.inner.kind == "bytes"]
+    named = _first(_IMAGE, features, ("bytes",)) or _first(_IMAGE, features, ("text",))
+    if len(raw) == 1 and (named is None or not named.lower().startswith(("im", "pic", "photo"))):
+        named = raw[0]
+    return ([named] if named else []), []
+
+
+def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[str, Feature]) -> Objects | None:
+    """Find the objects: in a column of structs, or side by side in the row."""
+    if given is not None:
+        name = _only(given)
+        found = objects_of(features[name].inner.fields, [name], name) if name is not None else None
+        return found or (Objects([name], name) if name is not None else None)  # its values will tell
+    for name, feature in left.items():
+        if feature.inner.kind == "struct" and feature.depth < 2:
+            found = objects_of(feature.inner.fields, [name], name)
+            if found is not None:
+                return found
+    lowered = {name.lower(): name for name in left}
+    boxes = next((lowered[name] for name in BBOX if name in lowered and left[lowered[name]].depth in (1, 2)), None)
+    spread = next((keys for keys in (*CORNERS, *SIDES) if all(key in lowered for key in keys)), None)
+    if boxes is not None:
+        depth, names = left[boxes].depth - 1, [boxes]  # a list of boxes, or one box in each row
+    elif spread is not None:
+        depth, names = 0, [lowered[key] for key in spread]
+    else:
+        return None
+    beside = (*CATEGORY, *AREA, *_PARALLEL) if depth else (*CATEGORY, *AREA)
+    for name in (lowered[name] for name in beside if name in lowered):
+        if left[name].depth == depth or (name.lower() in _PARALLEL and left[name].depth > depth):
+            names.append(name)
+    return objects_of({name: left[name] for name in names}, names, None)
+
+
+_PARALLEL = words("segmentation segmentations iscrowd is_crowd keypoints scores")
+"""Names that only objects have."""
+
+
+def _label(features: dict[str, Feature]) -> str | None:
+    """Find the column of the class: the ClassLabel, or one of a usual name."""
+    typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
+    plain = ("text", "int", "bool", "float", "class")
+    return _first(_LABEL, typed, ("class",)) or next(iter(typed), None) or _first(_LABEL, features, plain)
+
+
+def _questions(
+    given: dict[str, list[str] | None], features: dict[str, Feature], left: dict[str, Feature]
+) -> Questions | None:
+    if given["question"] == [] or given["answer"] == []:
+        return None
+    question, answer, choices = _only(given["question"]), _only(given["answer"]), _only(given["choices"])
+    if question is not None and answer is None and (inside := _pair(question, features[question])) is not None:
+        return inside
+    if question is None and answer is None:
+        inner = [pair for name, feature in left.items() if (pair := _pair(name, feature)) is not None]
+        if inner:
+            return inner[0]
+    question = question or _first(_QUESTION, left, ("text",))
+    answer = answer or _first(_ANSWER, left, ("text", "int", "float", "bool", "struct", "class"))
+    if question is not None and answer is None:  # ChartQA: query and label
+        answer = _first(("label", "labels"), left, ("text",))
+    if question is None or answer is None:
+        if given["question"] or given["answer"]:
+            raise UsageError("questions need two columns: -O question=COLUMN -O answer=COLUMN")
+        return None
+    return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "struct")))
+
+
+def _pair(column: str, feature: Feature) -> Questions | None:
+    """Find question and answer inside a column of structs: qa, texts (user and assistant)."""
+    fields = feature.inner.fields
+    question, answer = _first(_QUESTION, fields, ("text",)), _first(_ANSWER, fields, ("text", "int", "float", "bool"))
+    if question is None or answer is None:
+        return None
+    return Questions(question, answer, _first(_CHOICES, fields, ("text",)), column)
+
+
+def _first(names: tuple[str, ...], features: dict[str, Feature], kinds: tuple[str, ...]) -> str | None:
+    """Return the first of the usual names that is there, in whatever case, and holds one of the kinds."""
+    lowered = {name.lower(): name for name in reversed(features)}
+    found = (lowered[name] for name in names if name in lowered)
+    return next((name for name in found if features[name].inner.kind in kinds), None)
+
+
+def _only(names: list[str] | None) -> str | None:
+    return names[0] if names else None
+
+
+def _say(feature: Feature) -> str:
+    return "list of " * feature.depth + feature.inner.kind

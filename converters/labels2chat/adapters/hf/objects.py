@@ -1,0 +1,443 @@
+"""Objects with boxes: lists of structs, structs of lists, lists side by side in the row.
+
+No dataset says how its boxes are written (datasets has no type for them), so the numbers are held against the images
+before a run: boxes that can't be what they are taken for stop it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+
+from labels2chat import masks
+from labels2chat.adapters.hf.features import Feature
+from labels2chat.errors import RecordError, SourceError
+from labels2chat.types import Annotation, Box, Keypoint, Problem
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a list of usual names."""
+    return tuple(text.split())
+
+
+BBOX = words("bbox bboxes boxes box bounding_box bounding_boxes")
+CATEGORY = words(
+    "category categories category_name category_names label labels class classes class_name class_label name names "
+    "category_id category_ids class_id class_ids label_id"
+)
+AREA = words("area areas")
+_ROLES = {
+    "bbox": BBOX,
+    "category": CATEGORY,
+    "id": words("id ids bbox_id annotation_id object_id"),
+    "area": AREA,
+    "iscrowd": words("iscrowd is_crowd crowd"),
+    "score": words("score scores confidence"),
+    "segmentation": words("segmentation segmentations polygon polygons rle"),
+    "keypoints": words("keypoints"),
+}
+"""The usual names of an object's fields, the likelier first."""
+CORNERS = [
+    words("xmin ymin xmax ymax"),
+    words("x_min y_min x_max y_max"),
+    words("x1 y1 x2 y2"),
+    words("left top right bottom"),
+]
+SIDES = [words("x y width height"), words("x y w h"), words("left top width height")]
+_GENERIC = {"objects", "annotations", "instances", "detections", "regions", *BBOX}
+
+FORMATS: dict[str, tuple[str, bool]] = {
+    "coco": ("xywh", False),
+    "voc": ("xyxy", False),
+    "yolo": ("cxcywh", True),
+    "xywh": ("xywh", False),
+    "xyxy": ("xyxy", False),
+    "cxcywh": ("cxcywh", False),
+    "pascal_voc": ("xyxy", False),
+    "albumentations": ("xyxy", True),
+    "xywhn": ("xywh", True),
+    "xyxyn": ("xyxy", True),
+    "cxcywhn": ("cxcywh", True),
+}
+"""What the four numbers are, and whether they are fractions of width and height."""
+
+_SAY = {
+    "xywh": "x, y, width, height",
+    "xyxy": "x1, y1, x2, y2",
+    "cxcywh": "centre x, centre y, width, height",
+}
+_CANDIDATES = ("coco", "voc", "yolo", "albumentations", "xywhn", "cxcywh")
+_ENOUGH = 0.95
+"""The share of boxes that must fit: annotators slip."""
+
+
+class Roles(Struct, frozen=True):
+    """Which key of an object's record is what; None for what it hasn't."""
+
+    bbox: str | tuple[str, ...] | None = None
+    """One key, or the four over which the numbers are spread."""
+    corners: bool = False
+    """Whether the four keys say that they are corners."""
+    category: str | None = None
+    id: str | None = None
+    area: str | None = None
+    iscrowd: str | None = None
+    score: str | None = None
+    segmentation: str | None = None
+    keypoints: str | None = None
+    others: tuple[str, ...] = ()
+
+
+class Objects(Struct):
+    """Where a row's objects are: in `column`, or in `columns` side by side."""
+
+    columns: list[str]
+    column: str | None
+    known: Roles = Roles()
+    """What the features show; a row's own keys decide."""
+    classes: str | None = None
+    """The key whose feature is a ClassLabel."""
+    names: list[str] = []
+    """The classes, where a ClassLabel lists them."""
+
+    @property
+    def default(self) -> str:
+        """What an object is called where nothing says it: a face in a column of faces."""
+        name = (self.column or "").lower()
+        return "object" if name in _GENERIC or not name else name.removesuffix("s") or name
+
+
+def objects_of(fields: dict[str, Feature], columns: list[str], column: str | None) -> Objects | None:
+    """Return what the fields say of objects; None where they have no box."""
+    classes = next((name for name, feature in fields.items() if feature.inner.kind == "class"), None)
+    roles = roles_of(tuple(fields), classes)
+    if isinstance(roles.bbox, str):
+        inner = fields[roles.bbox].inner
+        spread = inner.kind == "struct" and isinstance(roles_of(tuple(inner.fields), None).bbox, tuple)
+        if inner.kind not in ("int", "float", "text", "none", "other") and not spread:
+            return None
+    elif roles.bbox is None:
+        return None
+    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [])
+
+
+def read_objects(
+    row: dict[str, Any], objects: Objects, order: str, relative: bool
+) -> tuple[list[Annotation] | None, list[Problem]]:
+    """Return a row's objects, None where the row has no word on them, and what is wrong with the others."""
+    problems: list[Problem] = []
+    records = _records(row, objects, problems)
+    if records is None:
+        return None, problems
+    annotations = []
+    for number, record in records:
+        roles = roles_of(tuple(record), objects.classes)
+        id = record[roles.id] if roles.id else number
+        if not isinstance(id, int | str) or isinstance(id, bool):
+            id = number
+        try:
+            annotations.append(_annotation(record, roles, objects, id, order, relative, problems))
+        except RecordError as error:
+            problems.append(Problem(error.code, str(error), f"annotation {id}"))
+    return annotations, problems
+
+
+def _annotation(
+    record: dict[str, Any],
+    roles: Roles,
+    objects: Objects,
+    id: int | str,
+    order: str,
+    relative: bool,
+    problems: list[Problem],
+) -> Annotation:
+    """Read one object. Raises RecordError: annotation.unknown_category, and those of `_bbox`."""
+    category = record[roles.category] if roles.category else None
+    named = roles.category or objects.known.category
+    name = class_name(category, objects.names) if named else objects.default
+    if name is None:
+        raise RecordError("annotation.unknown_category", f"category {category!r:.80} is no class")
+    made = Annotation(name, id=id)
+    try:
+        made.segmentation = _outline(record[roles.segmentation], relative) if roles.segmentation else None
+    except RecordError as error:  # costs the outline, not the box
+        problems.append(Problem(error.code, str(error), f"annotation {id}"))
+    made.bbox = _bbox(record, roles, order, made.segmentation)
+    if roles.iscrowd:
+        made.iscrowd = _flag(record[roles.iscrowd])
+    if roles.area:
+        made.area = _number(record[roles.area])
+    if roles.score:
+        made.score = _number(record[roles.score])
+    if roles.keypoints:
+        made.keypoints = _keypoints(record[roles.keypoints])
+        if relative and any(max(point.x, point.y) > 2 for point in made.keypoints):
+            text = "its keypoints are in pixels, its box in fractions"
+            problems.append(Problem("annotation.bad_record", text, f"annotation {id}"))
+            made.keypoints = []
+    if roles.others:
+        made.attributes = {key: plain(record[key]) for key in roles.others if is_plain(record[key])}
+    return made
+
+
+def raw_boxes(row: dict[str, Any], objects: Objects) -> list[tuple[list[float], bool]]:
+    """Return a row's boxes as they are written, and whether their keys say that they are corners."""
+    found = []
+    for _, record in _records(row, objects, []) or ():
+        try:
+            numbers, order = _numbers(record, roles_of(tuple(record), objects.classes))
+        except RecordError:
+            continue
+        if numbers is not None and all(map(math.isfinite, numbers)):
+            found.append((numbers, order == "xyxy"))
+    return found
+
+
+def check_format(
+    boxes: list[tuple[list[float], list[tuple[int, int]], str]], format: str, given: bool, where: str
+) -> None:
+    """Stop where the boxes can't be of the format and are of another. `boxes` are (numbers, sizes of image, place).
+
+    A format that was only assumed must fit nearly all; one that the user named must fit half.
+    Raises SourceError that says which formats fit.
+    """
+    if not boxes:
+        return
+    misfits = [box for box in boxes if not _fits(box[0], box[1], format)]
+    if len(misfits) <= len(boxes) * (0.5 if given else 1 - _ENOUGH):
+        return
+    shares = {name: sum(_fits(b, sizes, name) for b, sizes, _ in boxes) / len(boxes) for name in _CANDIDATES}
+    fitting = [name for name in _CANDIDATES if shares[name] >= _ENOUGH and FORMATS[name] != FORMATS[format]]
+    if not fitting:
+        return
+    numbers, sizes, place = misfits[0]
+    size = "an image of {} x {}".format(*sizes[0]) if sizes else "its image"
+    box = "[" + ", ".join(f"{value:g}" for value in numbers) + "]"
+    ways = " or ".join(f"-O bbox_format={name} ({_describe(name)})" for name in fitting)
+    raise SourceError(
+        f"{where}: {len(misfits)} of the first {len(boxes)} boxes can't be {format} ({_describe(format)}), such as "
+        f"{box} in {size} ({place}); what fits is {ways}"
+    )
+
+
+def class_name(value: Any, names: list[str]) -> str | None:
+    """Return a class's name; None where there is no label: None, -1, a number that `names` doesn't reach, NaN, ''."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = int(value) if value.is_integer() else value
+    if isinstance(value, int):
+        if names:
+            return names[value] if 0 <= value < len(names) else None
+        return str(value)
+    if isinstance(value, float):
+        return str(value)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def is_plain(value: Any) -> bool:
+    """Whether a value is text, a number, a flag, a date, or a list of texts or whole numbers."""
+    if isinstance(value, list):
+        return all(isinstance(item, str | int) for item in value)
+    return isinstance(value, str | int | float) or hasattr(value, "isoformat")
+
+
+def plain(value: Any) -> Any:
+    """Write dates as text."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def _records(row: dict[str, Any], objects: Objects, problems: list[Problem]) -> list[tuple[int, dict[str, Any]]] | None:
+    """Return (position, record) for each object, whichever way they are laid out."""
+    value: Any = row.get(objects.column) if objects.column else {name: row.get(name) for name in objects.columns}
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            problems.append(Problem("annotation.bad_record", "the objects' text is not JSON", objects.column or ""))
+            return None
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return _unzipped(value, objects, problems)
+    if not isinstance(value, list | tuple):
+        problems.append(Problem("annotation.bad_record", f"a {type(value).__name__}, no objects", objects.column or ""))
+        return None
+    records = []
+    for number, record in enumerate(value):
+        if isinstance(record, dict):
+            records.append((number, record))
+        else:
+            text = f"a {type(record).__name__}, not an object"
+            problems.append(Problem("annotation.bad_record", text, f"annotation {number}"))
+    return records
+
+
+def _unzipped(
+    value: dict[str, Any], objects: Objects, problems: list[Problem]
+) -> list[tuple[int, dict[str, Any]]] | None:
+    roles = roles_of(tuple(value), objects.classes)
+    key = roles.bbox or roles.segmentation
+    needed = key if isinstance(key, tuple) else (key,)
+    first = needed[0] or ""
+    boxes = value.get(first)
+    if boxes is None:
+        if objects.column and any(isinstance(part, list) and part for part in value.values()):
+            problems.append(Problem("annotation.bad_record", "categories or areas without boxes", objects.column))
+        return None
+    if not isinstance(boxes, list) or (boxes and isinstance(boxes[0], int | float) and isinstance(key, str)):
+        return [(0, value)]  # one object
+    count = len(boxes)
+    lists = {}
+    for name, part in value.items():
+        if part is None or (isinstance(part, list) and not part and count and name != roles.category):
+            continue  # nothing is said in this row
+        if isinstance(part, list) and len(part) == count:
+            lists[name] = part
+            continue
+        what = f"{len(part)} values" if isinstance(part, list) else "no list"
+        text = f"{first} has {count} values and {name} {what}: which belong together can't be told"
+        problems.append(Problem("annotation.bad_record", text, objects.column or first))
+        if name in (roles.category, *needed):
+            return None
+    return [(i, {name: part[i] for name, part in lists.items()}) for i in range(count)]
+
+
+@lru_cache(maxsize=256)
+def roles_of(keys: tuple[str, ...], classes: str | None) -> Roles:
+    """Tell a record's keys apart by the usual names; `classes` is one that is known to be the category."""
+    lowered = {key.lower(): key for key in reversed(keys)}
+    found: dict[str, Any] = {}
+    for role, names in _ROLES.items():
+        found[role] = next((lowered[name] for name in names if name in lowered), None)
+    if classes in keys:
+        found["category"] = classes
+    spread = next((parts for parts in (*CORNERS, *SIDES) if all(part in lowered for part in parts)), None)
+    if found["bbox"] is None and spread is not None:
+        found["bbox"] = tuple(lowered[part] for part in spread)
+        found["corners"] = spread in CORNERS
+    taken = {key for value in found.values() for key in (value if isinstance(value, tuple) else (value,))}
+    return Roles(**found, others=tuple(key for key in keys if key not in taken))
+
+
+def _numbers(record: dict[str, Any], roles: Roles) -> tuple[list[float] | None, str | None]:
+    """Return the four numbers of a box, None where there is none, and their order where the keys tell it.
+
+    Raises RecordError (annotation.bad_record).
+    """
+    key, order = roles.bbox, None
+    if isinstance(key, tuple):
+        value: Any = [record[part] for part in key]
+        order = "xyxy" if roles.corners else "xywh"
+        if value.count(None) == 4:
+            return None, order
+    else:
+        value = record[key] if key else None
+    if value is None:
+        return None, order
+    if isinstance(value, dict) and isinstance((inside := roles_of(tuple(value), None)).bbox, tuple):
+        return _numbers(value, inside)
+    try:
+        if len(value) == 4 and not isinstance(value, str | bytes | dict):
+            numbers = [float(number) for number in value if number is not True and number is not False]
+            if len(numbers) == 4:
+                return numbers, order
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise RecordError("annotation.bad_record", f"no box of four numbers: {value!r:.80}")
+
+
+def _bbox(record: dict[str, Any], roles: Roles, order: str, outline: Any) -> Box:
+    """Return x, y, width, height, from the outline where there is no box.
+
+    Raises RecordError: annotation.bad_record, box.not_finite, box.empty.
+    """
+    numbers, own = _numbers(record, roles)
+    if numbers is None:
+        try:
+            around = masks.box_of(outline) if outline is not None else None
+        except TypeError:  # an RLE whose counts are no list
+            around = None
+        if around is None:
+            raise RecordError("annotation.bad_record", "has no box")
+        return around
+    x, y, w, h = _xywh(numbers, own or order)
+    if not math.isfinite(x + y + w + h):
+        raise RecordError("box.not_finite", f"box {numbers}")
+    if w <= 0 or h <= 0:
+        raise RecordError("box.empty", f"box {numbers}")
+    return x, y, w, h
+
+
+def _xywh(numbers: list[float], order: str) -> Box:
+    a, b, c, d = numbers
+    if order == "xyxy":
+        return a, b, c - a, d - b
+    return (a - c / 2, b - d / 2, c, d) if order == "cxcywh" else (a, b, c, d)
+
+
+def _fits(numbers: list[float], sizes: list[tuple[int, int]], format: str) -> bool:
+    """Whether a box read in this way lies in its image, give or take a pixel or a hundredth."""
+    order, relative = FORMATS[format]
+    x, y, w, h = _xywh(numbers, order)
+    if w <= 0 or h <= 0:
+        return False
+    if relative:
+        return max(map(abs, numbers)) <= 1.01 and min(x, y) >= -0.01 and max(x + w, y + h) <= 1.01
+    if max(map(abs, numbers)) <= 1.01:
+        return False  # a box of a single pixel
+    ends = sizes or [(1 << 31, 1 << 31)]
+    slack = [(max(1.0, width / 100), max(1.0, height / 100), width, height) for width, height in ends]
+    return any(x >= -a and y >= -b and x + w <= width + a and y + h <= height + b for a, b, width, height in slack)
+
+
+def _describe(format: str) -> str:
+    order, relative = FORMATS[format]
+    return _SAY[order] + (" as fractions" if relative else " in pixels")
+
+
+def _outline(value: Any, relative: bool) -> Any:
+    """Read a segmentation. Raises RecordError (segmentation.bad)."""
+    try:
+        outline = masks.segmentation(json.loads(value) if isinstance(value, str) and value else value)
+    except RecordError:
+        raise
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RecordError("segmentation.bad", str(error)) from None
+    if relative and isinstance(outline, list) and any(number > 2 for ring in outline for number in ring):
+        raise RecordError("segmentation.bad", "its polygon is in pixels, its box in fractions")
+    return outline
+
+
+def _keypoints(value: Any) -> list[Keypoint]:
+    """Read [x, y, v, ...], [[x, y, v], ...] or [[x, y], ...]; points with v = 0 aren't there."""
+    if not isinstance(value, list) or not value:
+        return []
+    if not isinstance(value[0], list | tuple):
+        step = 3 if len(value) % 3 == 0 else 2
+        value = [value[i : i + step] for i in range(0, len(value), step)]
+    points = []
+    for number, point in enumerate(value):
+        if not isinstance(point, list | tuple) or len(point) < 2:
+            continue
+        x, y, v = (_number(part) for part in [*point, 2][:3])
+        if x is not None and y is not None and v:
+            points.append(Keypoint(str(number), x, y, int(v)))
+    return points
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _flag(value: Any) -> bool:
+    """Read iscrowd as real files write it: 0, 1, true, 1.0, "1", [0]."""
+    while isinstance(value, list):
+        value = value[0] if value else 0
+    return value.strip().lower() in ("1", "1.0", "true") if isinstance(value, str) else bool(value)

@@ -1,0 +1,229 @@
+"""From rows to Samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from labels2chat.adapters.hf.archive import PROBLEMS
+from labels2chat.adapters.hf.columns import Columns, Questions
+from labels2chat.adapters.hf.features import Feature
+from labels2chat.adapters.hf.images import Places, cells
+from labels2chat.adapters.hf.objects import class_name, is_plain, objects_of, plain, read_objects
+from labels2chat.adapters.hf.pictures import Spool
+from labels2chat.errors import RecordError
+from labels2chat.types import Frame, Image, Problem, Question, Sample
+
+
+class Reading(Struct):
+    """How rows are read."""
+
+    columns: Columns
+    order: str
+    relative: bool
+    places: Places
+    frame: Frame
+    rescale: bool
+
+
+def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
+    """Yield the Samples of a part; `first` is the number of its first row within the split."""
+    columns, features = reading.columns, part.features
+    columns = only(columns, features)
+    spool = Spool(part.name)
+    for number, row in enumerate(part.rows(columns.labels, columns.images)):
+        id = row.get(columns.id) if columns.id else None
+        sample = Sample(
+            id=f"{part.split}/{first + number}" if id is None else as_id(id),
+            images=[],
+            split=part.split,
+            where=f"{part.name} row {number}",
+            problems=row.get(PROBLEMS) or [],
+        )
+        _add_images(sample, row, columns, features, reading, spool)
+        _add_labels(sample, row, columns, features)
+        if columns.objects is not None:
+            sample.annotations, problems = read_objects(row, columns.objects, reading.order, reading.relative)
+            sample.problems += problems
+        if columns.questions is not None:
+            _add_questions(sample, row, columns.questions, features)
+        for name in columns.metadata:
+            value = row[name]
+            if value is not None and is_plain(value):
+                named = features[name].kind == "class"
+                sample.metadata[name] = class_name(value, features[name].names) if named else plain(value)
+        yield sample
+
+
+def only(columns: Columns, features: dict[str, Feature]) -> Columns:
+    """Return the columns that a part has: splits needn't all have labels."""
+
+    def there(name: str | None) -> str | None:
+        return name if name in features else None
+
+    objects, questions = columns.objects, columns.questions
+    if objects is not None and not all(name in features for name in objects.columns):
+        objects = None
+    if objects is not None:
+        own = {name: features[name] for name in objects.columns}
+        fields = own[objects.column].inner.fields if objects.column else own
+        objects = objects_of(fields, objects.columns, objects.column) or objects
+    if questions is not None:
+        needed = [questions.column] if questions.column else [questions.question, questions.answer]
+        choices = questions.choices if questions.column else there(questions.choices)
+        found = all(name in features for name in needed)
+        questions = Questions(questions.question, questions.answer, choices, questions.column) if found else None
+    return Columns(
+        images=[name for name in columns.images if name in features],
+        label=there(columns.label),
+        objects=objects,
+        captions=[name for name in columns.captions if name in features],
+        questions=questions,
+        id=there(columns.id),
+        width=there(columns.width),
+        height=there(columns.height),
+        metadata=[name for name in columns.metadata if name in features],
+    )
+
+
+def as_id(value: Any) -> str:
+    """Write an id as text that is Unicode whatever it was."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _add_images(
+    sample: Sample, row: dict[str, Any], columns: Columns, features: dict[str, Feature], reading: Reading, spool: Spool
+) -> None:
+    for name in columns.images:
+        try:
+            found = cells(row[name], spool)
+            if not found:
+                raise RecordError("image.missing", "the row's list of pictures is empty")
+        except RecordError as error:
+            sample.problems.append(Problem(error.code, str(error), name))
+            continue
+        typed = features[name].inner.kind == "image"
+        for cell in found:
+            try:
+                image = reading.places.image(cell, sample.id, typed)
+            except RecordError as error:
+                sample.problems.append(Problem(error.code, str(error), name))
+                image = Image(cell.path if cell is not None and cell.path else sample.id)
+            if reading.relative:
+                image.frame = "relative"
+            elif columns.objects is not None:
+                image.frame, image.rescale = reading.frame, reading.rescale
+            sample.images.append(image)
+    if not columns.images:
+        sample.problems.append(Problem("image.missing", "this file has no column of pictures"))
+    if sample.images and columns.width and columns.height and not reading.relative:
+        image = sample.images[0]
+        image.width, image.height = pixels(row[columns.width]), pixels(row[columns.height])
+
+
+def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features: dict[str, Feature]) -> None:
+    if columns.label is not None:
+        value, feature = row[columns.label], features[columns.label].inner
+        for label in value if isinstance(value, list) else [value]:
+            name = class_name(label, feature.names)
+            if name is not None:
+                sample.labels.append(name)
+            elif feature.names and isinstance(label, int) and label >= len(feature.names):
+                text = f"label {label} is none of the {len(feature.names)} classes"
+                sample.problems.append(Problem("annotation.unknown_category", text, columns.label))
+    for column in columns.captions:
+        for text in _texts(row[column]):
+            text = " ".join(text.split())
+            if text:
+                sample.captions.append(text)
+            else:
+                sample.problems.append(Problem("caption.empty", "no text", column))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the texts of a value: a text, a list, a struct that holds them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        keys = ("caption", "raw", "text", "sentence", "answer")
+        key = next((key for key in keys if value.get(key) is not None), None)
+        yield from _texts(value[key]) if key else ()
+
+
+def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, features: dict[str, Feature]) -> None:
+    if names.column is not None:
+        value = row[names.column]
+        if isinstance(value, dict):  # a struct of lists, or one pair
+            lists = isinstance(value.get(names.question), list)
+            value = _zipped(value, names, sample) if lists else [value]
+        records = [record for record in value or () if isinstance(record, dict)]
+    elif isinstance(row[names.question], list):
+        records = _zipped(row, names, sample)
+    else:
+        records = [row]
+    feature = features[names.answer].inner if names.column is None else None
+    for number, record in enumerate(records):
+        question = record.get(names.question)
+        if not isinstance(question, str) or not question.strip():
+            continue
+        choices = record.get(names.choices) if names.choices else None
+        choices = [str(choice) for choice in _choices(choices)]
+        answers = _answers(record.get(names.answer), choices, feature.names if feature is not None else [])
+        if answers:
+            sample.questions.append(Question(question.strip(), answers, choices))
+        else:
+            where = names.question if len(records) == 1 else f"{names.question} {number}"
+            sample.problems.append(Problem("question.no_answer", f"no answer to {question.strip()!r:.80}", where))
+
+
+def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dict[str, Any]]:
+    """Turn lists side by side into records; lists of different lengths can't be put together."""
+    questions, answers = value.get(names.question) or [], value.get(names.answer) or []
+    if not isinstance(answers, list) or len(questions) != len(answers):
+        many = len(answers) if isinstance(answers, list) else 1
+        text = f"{len(questions)} questions and {many} answers: which belong together can't be told"
+        sample.problems.append(Problem("annotation.bad_record", text, names.question))
+        return []
+    choices = value.get(names.choices) if names.choices else None
+    if not isinstance(choices, list) or len(choices) != len(questions):
+        choices = [None] * len(questions)
+    keys = (names.question, names.answer, names.choices or "")
+    return [dict(zip(keys, parts, strict=True)) for parts in zip(questions, answers, choices, strict=True)]
+
+
+def _choices(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = value.get("text")
+    return value if isinstance(value, list) else []
+
+
+def _answers(value: Any, choices: list[str], names: list[str]) -> list[str]:
+    """Return the answers, what most annotators said first; of equally many, the one that stands first."""
+    if isinstance(value, dict):  # a struct of lists, as older datasets keep a list of structs
+        value = next((value[key] for key in ("answer", "text") if value.get(key) is not None), None)
+    given = value if isinstance(value, list) else [value]
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
+        given = [choices[value]]  # ScienceQA: the number of the choice
+    texts = []
+    for item in given:
+        if isinstance(item, dict):
+            item = next((item[key] for key in ("answer", "text", "raw_answer") if item.get(key) is not None), None)
+        name = class_name(item, names)
+        if name is not None:
+            texts.append(name)
+    return [text for text, _ in Counter(texts).most_common()]
+
+
+def pixels(value: Any) -> int | None:
+    """Return a declared width or height; None for one that no image has."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if 1 <= number < 1 << 31 else None

@@ -1,0 +1,323 @@
+"""Open a dataset: find its parts, settle what its columns are, and make one Source of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import islice
+from types import ModuleType
+from typing import Any
+
+from labels2chat import adapters
+from labels2chat.adapters.hf.archive import ArchivePart
+from labels2chat.adapters.hf.columns import Columns, settle
+from labels2chat.adapters.hf.features import Feature, merge
+from labels2chat.adapters.hf.files import File, find, rank, split_name
+from labels2chat.adapters.hf.images import Places, cells
+from labels2chat.adapters.hf.lines import LinesPart
+from labels2chat.adapters.hf.objects import FORMATS, check_format, class_name, raw_boxes, read_objects
+from labels2chat.adapters.hf.options import OPTIONS
+from labels2chat.adapters.hf.pictures import Spool
+from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
+from labels2chat.adapters.hf.stream import StreamPart
+from labels2chat.adapters.hf.tables import ParquetPart, TablePart
+from labels2chat.errors import MissingExtraError, RecordError, SourceError
+from labels2chat.images import load, measure
+from labels2chat.types import Sample, Source
+
+_HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_PROBED = 50
+"""Images whose size is compared with their boxes before a run."""
+_PROBED_ROWS = 2000
+"""Rows among which boxes are looked for."""
+
+
+def read(path: str, **options: Any) -> Source:
+    """Read a file, a folder or a dataset of the hub. `options` are those of OPTIONS.
+
+    Raises SourceError where it can't be read as a whole, MissingExtraError where a package is missing.
+    """
+    if not os.path.exists(path) and (hub := _hub_name(path)) is not None:
+        name, revision = hub
+        dataset = load_hub(name, {**options, "revision": options.get("revision") or revision})
+        return _of_objects(dataset, f"hf:{path}", options)
+    notes: dict[str, int] = {}
+    files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
+    parts = [_open(file, options) for file in files]
+    return _source(parts, f"hf:{path}", options, notes)
+
+
+def from_collection(dataset: Any, **options: Any) -> Source:
+    """Read a Dataset, DatasetDict, IterableDataset or IterableDatasetDict at hand.
+
+    The stored rows are read, in the order of the dataset's indices; a format or transform that only changes what
+    indexing returns is not applied.
+    """
+    return _of_objects(dataset, f"hf:{type(dataset).__name__}", adapters._options("hf", OPTIONS, options))
+
+
+def load_hub(name: str, options: dict[str, Any]) -> Any:
+    """Load a dataset of the hub; code of the repository is never run."""
+    datasets = needed("datasets", f"hf:{name}")
+    try:
+        return datasets.load_dataset(
+            name,
+            options.get("config"),
+            split=options.get("split"),
+            revision=options.get("revision"),
+            streaming=bool(options.get("streaming")),
+        )
+    except Exception as error:  # not found, gated, offline, a script, a configuration to choose: all kinds
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise SourceError(f"datasets can't load {name}: {text}") from error
+
+
+def needed(package: str, what: str) -> ModuleType:
+    """Import a package of the extra `hf`. Raises MissingExtraError."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{what} needs the package {package}, which is not installed: pip install "labels2chat[hf]" ({error})'
+        ) from None
+
+
+def _hub_name(path: str) -> tuple[str, str | None] | None:
+    """Split user/name@revision; None for what must be a path. Raises SourceError for a path that isn't there."""
+    name, _, revision = path.removeprefix("//").removeprefix("datasets/").partition("@")
+    if _HUB.fullmatch(name) and not name.startswith(".") and not re.search(r"\.(\w+)$", name.rpartition("/")[2]):
+        return name, revision or None
+    if not re.search(r"[*?\[]", path):
+        raise SourceError(f"there is no file or folder {path}, and it is no name of a hub dataset (user/name)")
+    return None
+
+
+def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
+    if split is None:
+        return files
+    name = split_name(split)
+    found = [file for file in files if file.split == name]
+    if not found and len({file.split for file in files}) == 1 and files[0].split == "train":
+        for file in files:  # nothing said that these are for training
+            file.split = name
+        return files
+    if not found:
+        listing = ", ".join(dict.fromkeys(file.split for file in files))
+        raise SourceError(f"{path} has no split {name!r} (it has: {listing})")
+    return found
+
+
+def _open(file: File, options: dict[str, Any]) -> Any:
+    if file.kind in ("parquet", "arrow"):
+        needed("pyarrow", f"reading {file.path}")
+    if file.kind == "parquet":
+        return ParquetPart(file.path, file.name, file.split)
+    if file.kind == "arrow":
+        return TablePart(file.name, file.split, file.path)
+    if file.kind == "tar":
+        return ArchivePart(file.path, file.name, file.split)
+    return LinesPart(file.path, file.name, file.split, options.get("field"))
+
+
+def _of_objects(dataset: Any, uri: str, options: dict[str, Any]) -> Source:
+    splits = dataset if isinstance(dataset, dict) else {None: dataset}
+    wanted = options.get("split")
+    parts: list[Any] = []
+    for key, one in splits.items():
+        split = split_name(str(key if key is not None else one.split or wanted or "train"))
+        if wanted is not None and key is not None and split != split_name(wanted):
+            continue
+        if hasattr(one, "data"):
+            parts.append(TablePart(split, split, dataset=one))
+        else:
+            parts.append(StreamPart(one, split, split))
+    if not parts:
+        raise SourceError(f"{uri} has no split {wanted!r} (it has: {', '.join(map(str, splits))})")
+    parts.sort(key=lambda part: rank(part.split))
+    return _source(parts, uri, {**options, "allow_outside_root": True}, {}, _open_remote)
+
+
+def _open_remote(path: str) -> bytes:
+    """Read what a stream of the hub names: hf://..., zip://...::https://..."""
+    from datasets.utils.file_utils import xopen
+
+    with xopen(path, "rb") as file:
+        data: bytes = file.read()
+    return data
+
+
+def _source(
+    parts: list[Any],
+    uri: str,
+    options: dict[str, Any],
+    notes: dict[str, int],
+    opener: Callable[[str], bytes] | None = None,
+) -> Source:
+    features: dict[str, Feature] = {}
+    for part in parts:
+        for name, feature in part.features.items():
+            features[name] = merge(features[name], feature) if name in features else feature
+    columns = settle(features, options, uri)
+    if columns.id is not None and not columns.id_given and not _unique(parts, columns.id):
+        columns.metadata.append(columns.id)
+        columns.id = None
+    given = options.get("bbox_format")
+    order, relative = FORMATS[given or "coco"]
+    folder, free = options.get("images"), bool(options.get("allow_outside_root"))
+    if folder is not None and not os.path.isdir(folder):
+        raise SourceError(f"there is no folder {folder} (from -O images={folder})")
+    readings = [
+        Reading(
+            columns,
+            order,
+            relative,
+            Places(folder or part.folder, folder is not None, free, opener),
+            options.get("annotation_frame", "auto"),
+            bool(options.get("rescale_boxes")),
+        )
+        for part in parts
+    ]
+    if columns.objects is not None:
+        _check_boxes(parts, readings, given, uri)
+
+    def walk() -> Iterator[Sample]:
+        first, split = 0, None
+        for part, reading in zip(parts, readings, strict=True):
+            first = first if part.split == split else 0
+            split = part.split
+            for sample in samples(part, reading, first):
+                first += 1
+                yield sample
+
+    kinds, categories = _labels(parts, readings)
+    counts = [part.count for part in parts]
+    known = [count for count in counts if count is not None]
+    count = sum(known) if len(known) == len(counts) else None
+    if count is not None:
+        notes = {"rows": count, **notes}
+    if columns.pictures_left_out:
+        notes["columns of label pictures left out"] = len(columns.pictures_left_out)
+    if over := sum(len(getattr(part, "passed_over", ())) for part in parts):
+        notes["kinds of other members"] = over
+    return Source(
+        uri=uri,
+        adapter="hf",
+        read=walk,
+        fingerprint=lambda: _digest(parts),
+        kinds=kinds,
+        categories=categories,
+        count=count,
+        notes=notes,
+        problems=[problem for part in parts for problem in part.problems],
+    )
+
+
+def _unique(parts: list[Any], column: str) -> bool:
+    """Whether every row has an id and no two have the same. Streams are not walked for it."""
+    seen: set[Any] = set()
+    for part in parts:
+        if column not in part.features or part.count is None:
+            return False
+        for row in part.rows([column], []):
+            id = row[column]
+            if not isinstance(id, int | str) or id in seen or id == "":
+                return False
+            seen.add(id)
+    return len({as_id(id) for id in seen}) == len(seen)
+
+
+def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, uri: str) -> None:
+    """Hold the first boxes against the sizes of their images. Raises SourceError where they can't be of the format."""
+    for part, reading in zip(parts, readings, strict=True):
+        columns = only(reading.columns, part.features)
+        if columns.objects is None:
+            continue
+        boxes, images = [], 0
+        declared = [name for name in (columns.width, columns.height) if name]
+        wanted = list(dict.fromkeys([*columns.objects.columns, *declared]))
+        pictures = columns.images[:1] if len(declared) < 2 else []
+        spool = Spool(f"{part.name}:probe")
+        corners = False
+        for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS)):
+            found = raw_boxes(row, columns.objects)
+            if not found:
+                continue
+            images += 1
+            if images > _PROBED:
+                break
+            sizes = _sizes(row, columns, reading.places, spool, pictures)
+            corners = corners or any(are for _, are in found)
+            boxes += [(numbers, sizes, f"{part.name} row {number}") for numbers, _ in found]
+        format = given or ("voc" if corners else "coco")
+        if corners and given is not None and FORMATS[given][1]:
+            format = "xyxyn"
+        check_format(boxes, format, given is not None, uri)
+
+
+def _sizes(
+    row: dict[str, Any], columns: Columns, places: Places, spool: Spool, pictures: list[str]
+) -> list[tuple[int, int]]:
+    """Return the size of a row's image, declared or measured; both ways round where EXIF turns it; [] if unknown."""
+    if not pictures:
+        width, height = pixels(row[columns.width or ""]), pixels(row[columns.height or ""])
+        return [(width, height), (height, width)] if width and height else []
+    try:
+        (cell, *_) = cells(row[pictures[0]], spool) or [None]
+        header = measure(load(places.image(cell, "", typed=True)))
+    except RecordError:
+        return []
+    return list(dict.fromkeys([header.upright, (header.width, header.height)]))
+
+
+def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], list[str]]:
+    """Return the kinds of label and the classes: from the features, or from one walk over the columns of classes."""
+    kinds: set[str] = set()
+    listed: dict[str, None] = {}
+    seen: set[str | None] = set()
+    for part, reading in zip(parts, readings, strict=True):
+        columns = only(reading.columns, part.features)
+        objects, label = columns.objects, columns.label
+        if label is not None:
+            kinds.add("class")
+            names = part.features[label].inner.names
+            listed |= dict.fromkeys(names)
+        if objects is not None:
+            kinds.add("boxes")
+            kinds |= {"masks"} if objects.known.segmentation else set()
+            kinds |= {"keypoints"} if objects.known.keypoints else set()
+            listed |= dict.fromkeys(objects.names)
+            if objects.known.bbox and not objects.known.category:
+                listed[objects.default] = None
+        kinds |= {"captions"} if columns.captions else set()
+        kinds |= {"qa"} if columns.questions is not None else set()
+        if label is not None and part.features[label].inner.names:
+            label = None
+        if objects is not None and (objects.names or (objects.known.bbox and not objects.known.category)):
+            objects = None
+        wanted = [label] if label is not None else []
+        wanted += objects.columns if objects is not None else []
+        for row in part.rows(wanted, []) if wanted else ():
+            if label is not None:
+                value = row[label]
+                seen.update(class_name(item, []) for item in (value if isinstance(value, list) else [value]))
+            if objects is not None:
+                found, _ = read_objects(row, objects, reading.order, reading.relative)
+                seen.update(annotation.category for annotation in found or ())
+    listed |= dict.fromkeys(sorted((name for name in seen if name is not None), key=_natural))
+    return frozenset(kinds), list(listed)
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    """Order numbers by value, before texts."""
+    number = re.fullmatch(r"-?[0-9]{1,18}", name)
+    return number is None, int(name) if number else 0, name
+
+
+def _digest(parts: list[Any]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part.split}\0{part.fingerprint()}\n".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()

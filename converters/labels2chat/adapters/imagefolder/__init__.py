@@ -1,0 +1,179 @@
+"""Folders of images: one folder per class, with or without split folders above, and what metadata files say of them.
+
+What counts as a class or a split is decided by folders alone; file names never define a split
+(huggingface/datasets issues 5021 and 7201 tell what happens when they do).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from labels2chat.adapters.coco.layout import is_coco_folder
+from labels2chat.adapters.imagefolder.columns import say
+from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
+from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, File, hidden, sort_out, walk
+from labels2chat.errors import SourceError
+from labels2chat.types import Image, Option, Sample, Source
+
+OPTIONS = {
+    "label_from": Option("which folders of a nested path name the class", "choice", "path", ("path", "first", "last")),
+    "classes": Option(
+        "whether folders are classes; auto: where there is no metadata file",
+        "choice",
+        "auto",
+        ("auto", "folders", "none"),
+    ),
+    "split": Option("treat the whole folder as this one split"),
+    "strict": Option(
+        "stop at bad metadata, at rows without image and at images without row, instead of counting them", "flag", False
+    ),
+    "bbox_format": Option("how the boxes of the objects column are written", "choice", "xywh", ("xywh", "xyxy")),
+    "follow_links": Option("follow links to folders", "flag", True),
+}
+
+_FIFTYONE = {"samples.json", "metadata.json"}
+"""The files of a FiftyOne export, whose images are in a folder too."""
+
+
+def detect(path: Path) -> bool:
+    """Whether `path` is a folder with images in it, or in the folders inside it, and no other format's files."""
+    if not path.is_dir():
+        return False
+    try:
+        names = set(os.listdir(path))
+    except OSError:
+        return False
+    if not names.intersection(METADATA) and (names >= _FIFTYONE or is_coco_folder(path)):
+        return False
+    for depth, (_, folders, files) in enumerate(os.walk(path)):
+        folders[:] = sorted(name for name in folders if not hidden(name))[:20]
+        if any(os.path.splitext(name)[1].lower() in SUFFIXES for name in files):
+            return True
+        if depth > 200:
+            break
+    return False
+
+
+def read(path: str, **options: Any) -> Source:
+    """Read a folder. `options` are those of OPTIONS. Raises SourceError when it holds no image."""
+    root = Path(path)
+    if not os.path.exists(root):
+        raise SourceError(f"there is no folder {path}")
+    if not root.is_dir():
+        hint = "; unpack the archive first" if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz") else ""
+        raise SourceError(f"{path} is not a folder{hint}")
+    notes: dict[str, int] = {}
+    found = list(walk(root, notes, bool(options.get("follow_links", True))))
+    tables = [name for name in found if name.rpartition("/")[2] in METADATA]
+    paths = [name for name in found if name.rpartition("/")[2] not in METADATA]
+    if not paths:
+        listed = ", ".join(f"{count} {what}" for what, count in notes.items()) or "it is empty"
+        raise SourceError(f"{path} holds no images ({listed})")
+    classes = options.get("classes", "auto")
+    files = sort_out(paths, options.get("split"), options.get("label_from", "path"), notes)
+    if classes == "none" or (classes == "auto" and tables):
+        for file in files:
+            file.label = None
+    table = read_metadata(root, tables, paths) if tables else Table([], [], {})
+    folder = Folder(str(root), files, table.rows, options.get("split"), options.get("bbox_format") == "xyxy")
+    source = Source(
+        uri=f"imagefolder:{path}",
+        adapter="imagefolder",
+        read=folder.samples,
+        fingerprint=lambda: _digest(root, paths, tables),
+        kinds=frozenset({"class"} if any(file.label for file in files) else ()),
+        categories=sorted({file.label for file in files if file.label is not None}),
+        count=len(files),
+        notes={"images": len(files), **notes, **{key: count for key, count in table.notes.items() if count}},
+        problems=table.problems,
+    )
+    if table.rows:
+        _look_through(source)
+    if options.get("strict") and tables:
+        _refuse(source, table, path)
+    return source
+
+
+class Folder:
+    """The images with what their folders and their rows say."""
+
+    def __init__(self, root: str, files: list[File], rows: list[Row], split: str | None, corners: bool) -> None:
+        self._root, self._files, self._split, self._corners = root, files, split, corners
+        self._rows: dict[str, list[Row]] = {}
+        self._inside: set[str] = set()
+        """Images that are only a part of a row's."""
+        for row in rows:
+            self._rows.setdefault(row.paths[0], []).append(row)
+            if row.together:
+                self._inside.update(row.paths)
+        for row in rows:
+            if not row.together:
+                self._inside.discard(row.paths[0])
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield a sample for each image, in its place one for each row of several images."""
+        for file in self._files:
+            rows = self._rows.get(file.path, ())
+            if file.path not in self._inside:
+                yield self._sample(file, file.path, [file.path], [row for row in rows if not row.together])
+            for row in rows:
+                if row.together:
+                    yield self._sample(file, row.where, row.paths, [row])
+
+    def _sample(self, file: File, id: str, paths: list[str], rows: list[Row]) -> Sample:
+        sample = Sample(
+            id=id,
+            images=[Image(name=path, path=f"{self._root}/{path}") for path in paths],
+            split=file.split,
+            where=id,
+        )
+        for row in rows:
+            say(sample, copy.deepcopy(row), self._corners)
+        if self._split is not None:
+            sample.split = self._split
+        if not sample.labels and file.label is not None:
+            sample.labels = [file.label]
+        return sample
+
+
+def _look_through(source: Source) -> None:
+    """Read every sample once: the kinds and the classes are in the rows."""
+    kinds, categories, count = set(source.kinds), set(source.categories), 0
+    for sample in source:
+        count += 1
+        categories.update(sample.labels)
+        categories.update(annotation.category for annotation in sample.annotations or ())
+        kinds |= {
+            kind
+            for kind, there in (
+                ("class", sample.labels),
+                ("boxes", sample.annotations is not None),
+                ("masks", any(annotation.segmentation for annotation in sample.annotations or ())),
+                ("attributes", any(annotation.attributes for annotation in sample.annotations or ())),
+                ("captions", sample.captions),
+                ("qa", sample.questions),
+            )
+            if there
+        }
+    source.kinds, source.categories, source.count = frozenset(kinds), sorted(categories), count
+
+
+def _refuse(source: Source, table: Table, path: str) -> None:
+    bad = source.problems + [problem for sample in source for problem in sample.problems]
+    if bad:
+        raise SourceError(f"{path}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
+    if without := table.notes["images not in the metadata"]:
+        raise SourceError(f"{path}: {without} images are in no metadata file")
+
+
+def _digest(root: Path, paths: list[str], tables: list[str]) -> str:
+    digest = hashlib.sha256("\0".join(paths).encode("utf-8", "surrogateescape"))
+    for name in tables:
+        digest.update(f"\0{name}\0".encode("utf-8", "surrogateescape"))
+        digest.update((root / name).read_bytes())
+    return digest.hexdigest()

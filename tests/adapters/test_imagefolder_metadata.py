@@ -1,0 +1,449 @@
+"""ImageFolder: what metadata.csv, metadata.jsonl and metadata.parquet say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labels2chat.adapters import imagefolder, read
+from labels2chat.adapters.imagefolder import columns
+from labels2chat.errors import CODES, MissingExtraError, SourceError
+from labels2chat.types import Annotation, Question, Sample, Source
+
+Row = dict[str, Any]
+
+
+def make(root: Path, *names: str, **tables: Any) -> Path:
+    """Make a folder `data` of empty image files, and `metadata.jsonl` from `rows`, other files from `files`."""
+    data = root / "data"
+    for name in names:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).touch()
+    if "rows" in tables:
+        (data / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in tables["rows"]))
+    for name, content in tables.get("files", {}).items():
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        (data / name).write_text(content, encoding="utf-8")
+    return data
+
+
+def only(data: Path, **options: Any) -> Sample:
+    (sample,) = read(f"imagefolder:{data}", **options)
+    return sample
+
+
+def problems(source: Source) -> list[tuple[str, str]]:
+    found = [*source.problems, *(problem for sample in source for problem in sample.problems)]
+    assert all(problem.code in CODES for problem in found)
+    return [(problem.code, problem.where) for problem in found]
+
+
+# the three formats
+
+ROWS: list[Row] = [
+    {"file_name": "1.jpg", "caption": 'A cat, "big".\nAnd more.', "label": "cat", "year": "2020"},
+    {"file_name": "2.jpg", "caption": "Ünïcode 猫", "label": "dog", "year": ""},
+]
+
+
+def write_csv(path: Path) -> None:
+    with open(path.with_suffix(".csv"), "w", newline="", encoding="utf-8-sig") as file:
+        writer = csv.DictWriter(file, ROWS[0])
+        writer.writeheader()
+        writer.writerows(ROWS)
+
+
+def write_jsonl(path: Path) -> None:
+    path.with_suffix(".jsonl").write_text("\n\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
+
+
+def write_parquet(path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS), path.with_suffix(".parquet"))
+
+
+@pytest.mark.parametrize("write", [write_csv, write_jsonl, write_parquet])
+def test_formats(write: Callable[[Path], None], tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg", "2.jpg")
+    write(data / "metadata")
+    assert imagefolder.detect(data)
+    source = read(f"imagefolder:{data}")
+    first, second = source
+    assert (first.captions, first.labels, first.metadata) == (['A cat, "big". And more.'], ["cat"], {"year": "2020"})
+    assert (second.captions, second.labels, second.metadata) == (["Ünïcode 猫"], ["dog"], {})
+    assert source.kinds == {"captions", "class"}
+    assert source.categories == ["cat", "dog"]
+    assert source.count == 2
+    assert source.notes == {"images": 2, "metadata rows": 2}
+    assert problems(source) == []
+
+
+def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make(tmp_path, "1.jpg", files={"metadata.parquet": ""})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"needs pyarrow: pip install 'labels2chat\[hf\]'"):
+        read(f"imagefolder:{data}")
+
+
+def test_parquet_that_is_none(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    data = make(tmp_path, "1.jpg", files={"metadata.parquet": "no table"})
+    with pytest.raises(SourceError, match=r"metadata\.parquet: not Parquet"):
+        read(f"imagefolder:{data}")
+
+
+# where the rows belong
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ({"metadata.jsonl": ["1.jpg", "a/2.jpg", "a/b/3.jpg"]}, ["", "", ""]),
+        ({"metadata.jsonl": ["1.jpg"], "a/metadata.csv": ["2.jpg", "b/3.jpg"]}, ["", "a", "a"]),
+        ({"a/b/metadata.jsonl": ["3.jpg"], "a/metadata.csv": ["b/3.jpg", "2.jpg"]}, [None, "a", "a/b"]),
+        ({"metadata.jsonl": ["./1.jpg", "a//2.jpg", "a\\b\\3.jpg"]}, ["", "", ""]),
+    ],
+    ids=["root", "two folders", "the nearer one", "written otherwise"],
+)
+def test_same_folder_or_upward(tables: dict[str, list[str]], expected: list[str | None], tmp_path: Path) -> None:
+    files = {}
+    for name, names in tables.items():
+        folder = name.rpartition("/")[0]
+        if name.endswith(".csv"):
+            files[name] = "file_name,caption\n" + "".join(f"{file},{folder or 'root'}\n" for file in names)
+        else:
+            files[name] = "".join(json.dumps({"file_name": f, "caption": folder or "root"}) + "\n" for f in names)
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', 'a/2.jpg', 'a/b/3.jpg', files=files)}")
+    found = [next(iter(sample.captions), None) for sample in source]
+    assert found == [None if folder is None else folder or "root" for folder in expected]
+    assert source.notes.get("images not in the metadata", 0) == expected.count(None)
+
+
+def test_metadata_above_the_splits(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{split}/1.jpg", "caption": f"In {split}."} for split in ("train", "test")]
+    source = read(f"imagefolder:{make(tmp_path, 'train/1.jpg', 'test/1.jpg', rows=rows)}")
+    assert [(sample.split, sample.captions, sample.labels) for sample in source] == [
+        ("test", ["In test."], []),
+        ("train", ["In train."], []),
+    ]
+
+
+def test_a_split_column(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{n}.jpg", "split": split} for n, split in enumerate(["validation", "mine", "", None])]
+    source = read(f"imagefolder:{make(tmp_path, *(f'{n}.jpg' for n in range(4)), rows=rows)}")
+    assert [sample.split for sample in source] == ["val", "mine", "train", "train"]
+    assert [sample.metadata for sample in source] == [{}] * 4
+    assert {sample.split for sample in read(source.uri, split="test")} == {"test"}
+
+
+def test_names_are_compared_as_they_are_read(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD"))
+    for on_disk, written in ((composed, decomposed), (decomposed, composed)):
+        data = make(tmp_path / repr(on_disk)[1:3], on_disk, rows=[{"file_name": written, "caption": "x"}])
+        sample = only(data)
+        assert sample.captions == ["x"]
+        assert Path(sample.images[0].path or "").is_file()
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ({"file_name": "../1.jpg"}, "image.outside_root"),
+        ({"file_name": "a/../../1.jpg"}, "image.outside_root"),
+        ({"file_name": "..\\1.jpg"}, "image.outside_root"),
+        ({"file_name": "/etc/1.jpg"}, "image.outside_root"),
+        ({"file_name": "C:\\1.jpg"}, "image.outside_root"),
+        ({"file_name": "https://x/1.jpg"}, "image.outside_root"),
+        ({"file_name": "s3://x/1.jpg"}, "image.outside_root"),
+        ({"file_name": "1.jpg\0"}, "image.outside_root"),
+        ({"file_name": "gone.jpg"}, "image.missing"),
+        ({"file_name": ""}, "sample.bad_record"),
+        ({"file_name": None}, "sample.bad_record"),
+        ({"file_name": 7}, "sample.bad_record"),
+        ({"caption": "x"}, "sample.bad_record"),
+        ({"file_names": []}, "sample.bad_record"),
+        ({"file_names": ["1.jpg", "gone.jpg"]}, "image.missing"),
+        ([1], "sample.bad_record"),
+    ],
+    ids=str,
+)
+def test_a_bad_row_is_a_problem(row: Any, code: str, tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg", rows=[row, {"file_name": "1.jpg", "caption": "good"}])
+    source = read(f"imagefolder:{data}")
+    assert problems(source) == [(code, "metadata.jsonl row 1")]
+    assert [sample.captions for sample in source] == [["good"]]
+    assert source.notes.get("metadata rows without image", 0) == (code == "image.missing")
+    with pytest.raises(SourceError, match=rf"metadata\.jsonl row 1: .*{code}; 1 in all"):
+        read(f"imagefolder:{data}", strict=True)
+
+
+def test_images_without_a_row_are_kept_and_counted(tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg", "2.jpg", rows=[{"file_name": "1.jpg", "caption": "x"}])
+    source = read(f"imagefolder:{data}")
+    assert [(sample.id, sample.captions) for sample in source] == [("1.jpg", ["x"]), ("2.jpg", [])]
+    assert source.notes == {"images": 2, "metadata rows": 1, "images not in the metadata": 1}
+    with pytest.raises(SourceError, match="1 images are in no metadata file"):
+        read(f"imagefolder:{data}", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metadata.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a git-LFS pointer"),
+        ("metadata.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a git-LFS pointer"),
+        ("metadata.csv", "file_name,é\n".encode("latin-1"), "not UTF-8 text"),
+        ("metadata.jsonl", b'{"file_name": "\xe9"}\n', "not UTF-8 text"),
+        ("metadata.csv", b'file_name\n"' + b"x" * 200_000 + b'"\n', "not CSV: field larger than field limit"),
+    ],
+)
+def test_a_table_that_can_not_be_read(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg")
+    (data / name).write_bytes(content)
+    limit = csv.field_size_limit(131_072)  # Python's own; other libraries raise it for the whole process
+    try:
+        with pytest.raises(SourceError) as caught:
+            read(f"imagefolder:{data}")
+    finally:
+        csv.field_size_limit(limit)
+    assert message in str(caught.value)
+    assert str(data / name) in str(caught.value)
+
+
+def test_csv_rows_of_other_lengths(tmp_path: Path) -> None:
+    text = "file_name,caption\n1.jpg\n1.jpg,a,b\n1.jpg,good\n"
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', files={'metadata.csv': text})}")
+    assert problems(source) == [("sample.bad_record", f"metadata.csv row {n}") for n in (1, 2)]
+    assert [sample.captions for sample in source] == [["good"]]
+
+
+def test_rows_of_one_image_are_one_sample(tmp_path: Path) -> None:
+    rows = [
+        {"file_name": "1.jpg", "caption": "One.", "question": "What?", "answer": "A cat", "by": "Ann"},
+        {"file_name": "1.jpg", "caption": "Two.", "question": "Where?", "answer": "Here", "by": "Bob"},
+    ]
+    sample = only(make(tmp_path, "1.jpg", rows=rows))
+    assert sample.captions == ["One.", "Two."]
+    assert [question.question for question in sample.questions] == ["What?", "Where?"]
+    assert sample.metadata == {"by": "Ann"}
+
+
+# several images in a row
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"file_names": ["1.jpg", "2.jpg"]},
+        {"left_file_name": "1.jpg", "right_file_name": "2.jpg"},
+        {"file_name": "1.jpg", "other_file_names": ["2.jpg"]},
+    ],
+    ids=str,
+)
+def test_several_images_in_a_row(row: Row, tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg", "2.jpg", "3.jpg", rows=[{**row, "caption": "Two."}, {"file_name": "3.jpg"}])
+    source = read(f"imagefolder:{data}")
+    pair, single = source
+    assert [image.name for image in pair.images] == ["1.jpg", "2.jpg"]
+    assert [image.path for image in pair.images] == [f"{data}/1.jpg", f"{data}/2.jpg"]
+    assert (pair.id, pair.captions, pair.metadata) == ("metadata.jsonl row 1", ["Two."], {})
+    assert [image.name for image in single.images] == ["3.jpg"]
+    assert source.count == 2
+    assert "images not in the metadata" not in source.notes
+
+
+def test_several_images_in_a_row_of_csv(tmp_path: Path) -> None:
+    text = 'file_names,caption\n"[""1.jpg"", ""2.jpg""]",Two.\n'
+    assert len(only(make(tmp_path, "1.jpg", "2.jpg", files={"metadata.csv": text})).images) == 2
+
+
+def test_an_image_may_stand_in_many_rows(tmp_path: Path) -> None:
+    rows = [{"file_names": ["1.jpg", "2.jpg"]}, {"file_names": ["1.jpg", "3.jpg"]}, {"file_name": "1.jpg"}]
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', '2.jpg', '3.jpg', rows=rows)}")
+    assert [(sample.id, [image.name for image in sample.images]) for sample in source] == [
+        ("1.jpg", ["1.jpg"]),
+        ("metadata.jsonl row 1", ["1.jpg", "2.jpg"]),
+        ("metadata.jsonl row 2", ["1.jpg", "3.jpg"]),
+    ]
+
+
+# columns
+
+NO = Sample("1.jpg", [])
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"caption": " A\n cat. "}, {"captions": ["A cat."]}),
+        ({"text": "A cat."}, {"captions": ["A cat."]}),
+        ({"captions": ["A cat.", "", None, "Two."]}, {"captions": ["A cat.", "Two."]}),
+        ({"caption": "A.", "captions": ["B."]}, {"captions": ["A.", "B."]}),
+        ({"caption": ""}, {}),
+        ({"text": 7}, {"metadata": {"text": 7}}),
+        ({"label": "cat"}, {"labels": ["cat"]}),
+        ({"class": "cat"}, {"labels": ["cat"]}),
+        ({"category": 3}, {"labels": ["3"]}),
+        ({"label": 0}, {"labels": ["0"]}),
+        ({"label": -1}, {}),
+        ({"label": None}, {}),
+        ({"labels": ["cat", "dog", "cat"]}, {"labels": ["cat", "dog"]}),
+        ({"label": unicodedata.normalize("NFD", "é")}, {"labels": ["é"]}),
+        ({"label": 0.5}, {"metadata": {"label": 0.5}}),
+        ({"question": "Q?", "answer": "A"}, {"questions": [Question("Q?", ["A"])]}),
+        ({"question": "Q?", "answers": ["b", "a", "a", "c"]}, {"questions": [Question("Q?", ["a", "b", "c"])]}),
+        ({"question": "Q?", "answer": 3, "choices": [1, 3]}, {"questions": [Question("Q?", ["3"], ["1", "3"])]}),
+        ({"question": "Q?", "answer": None}, {"questions": [Question("Q?", [])]}),
+        (
+            {"questions": ["Q?", "R?"], "answers": ["A", ["B", "B"]]},
+            {"questions": [Question("Q?", ["A"]), Question("R?", ["B"])]},
+        ),
+        (
+            {
+                "questions": [
+                    {"question": "Q?", "answer": "A"},
+                    {"question": "R?", "answers": ["B"], "choices": ["B", "C"]},
+                ]
+            },
+            {"questions": [Question("Q?", ["A"]), Question("R?", ["B"], ["B", "C"])]},
+        ),
+        ({"questions": ["Q?"], "answers": ["A", "B"]}, {"metadata": {"questions": ["Q?"], "answers": ["A", "B"]}}),
+        ({"answer": "A"}, {"metadata": {"answer": "A"}}),
+        (
+            {"objects": {"bbox": [[1, 2, 3, 4]], "category": ["cat"], "area": [12], "id": [7], "iscrowd": [1]}},
+            {"annotations": [Annotation("cat", (1, 2, 3, 4), 7, True, 12)]},
+        ),
+        (
+            {"objects": {"bbox": [[1, 2, 3, 4]], "categories": [0], "color": ["red"]}},
+            {"annotations": [Annotation("0", (1, 2, 3, 4), attributes={"color": "red"})]},
+        ),
+        (
+            {"objects": [{"bbox": [1, 2, 3, 4], "label": "cat"}]},
+            {"annotations": [Annotation("cat", (1, 2, 3, 4))]},
+        ),
+        ({"objects": {"bbox": [], "category": []}}, {"annotations": []}),
+        ({"objects": []}, {"annotations": []}),
+        ({"objects": None}, {}),
+        ({"objects": "none"}, {"metadata": {"objects": "none"}}),
+        ({"year": 2020, "tags": ["a"], "empty": "", "null": None}, {"metadata": {"year": 2020, "tags": ["a"]}}),
+    ],
+    ids=str,
+)
+def test_columns(row: Row, expected: Row, tmp_path: Path) -> None:
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', rows=[{'file_name': '1.jpg', **row}])}")
+    (sample,) = source
+    for key in ("captions", "labels", "questions", "annotations", "metadata"):
+        assert getattr(sample, key) == expected.get(key, getattr(NO, key)), key
+    kinds = {"captions": "captions", "labels": "class", "questions": "qa", "annotations": "boxes"}
+    attributes = any(annotation.attributes for annotation in sample.annotations or ())
+    assert source.kinds == {kinds[key] for key in expected if key in kinds} | ({"attributes"} if attributes else set())
+    assert problems(source) == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "codes", "count"),
+    [
+        ({"bbox": [[1, 2, 3, 4], [1, 2, 0, 4]], "category": ["a", "b"]}, ["box.empty"], 1),
+        ({"bbox": [[1, 2, math.nan, 4]], "category": ["a"]}, ["box.not_finite"], None),
+        ({"bbox": [[1, 2, 3]], "category": ["a"]}, ["annotation.bad_record"], None),
+        ({"bbox": ["1,2,3,4"], "category": ["a"]}, ["annotation.bad_record"], None),
+        ({"bbox": [[1, 2, 3, 4]], "category": [None]}, ["annotation.unknown_category"], None),
+        ({"bbox": [[1, 2, 3, 4]]}, ["annotation.unknown_category"], None),
+        ({"bbox": [[1, 2, 3, 4]], "category": ["a", "b"]}, ["annotation.bad_record"], None),
+        ([7], ["annotation.bad_record"], None),
+    ],
+    ids=str,
+)
+def test_bad_objects(objects: Any, codes: list[str], count: int | None, tmp_path: Path) -> None:
+    sample = only(make(tmp_path, "1.jpg", rows=[{"file_name": "1.jpg", "objects": objects}]))
+    assert [problem.code for problem in sample.problems] == codes
+    assert (None if sample.annotations is None else len(sample.annotations)) == count
+
+
+def test_objects_as_corners(tmp_path: Path) -> None:
+    data = make(
+        tmp_path, "1.jpg", rows=[{"file_name": "1.jpg", "objects": {"bbox": [[1, 2, 5, 9]], "category": ["a"]}}]
+    )
+    (annotation,) = only(data, bbox_format="xyxy").annotations or []
+    assert annotation.bbox == (1, 2, 4, 7)
+
+
+def test_objects_in_csv(tmp_path: Path) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["file_name", "objects", "note"])
+    writer.writerow(["1.jpg", json.dumps({"bbox": [[1, 2, 3, 4]], "category": ["cat"]}), "[not JSON"])
+    sample = only(make(tmp_path, "1.jpg", files={"metadata.csv": out.getvalue()}))
+    assert sample.annotations == [Annotation("cat", (1, 2, 3, 4))]
+    assert sample.metadata == {"note": "[not JSON"}
+
+
+# classes of folders
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ({}, [["pet"], []]),
+        ({"classes": "folders"}, [["pet"], ["dog"]]),
+        ({"classes": "none"}, [["pet"], []]),
+    ],
+    ids=str,
+)
+def test_folders_are_no_classes_where_there_is_metadata(
+    options: dict[str, str], labels: list[list[str]], tmp_path: Path
+) -> None:
+    data = make(tmp_path, "cat/1.jpg", "dog/2.jpg", rows=[{"file_name": "cat/1.jpg", "label": "pet"}])
+    source = read(f"imagefolder:{data}", **options)
+    assert [sample.labels for sample in source] == labels
+    assert set(source.categories) >= {name for names in labels for name in names}
+
+
+def test_classes_none_without_metadata(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg")
+    assert only(data, classes="none").labels == []
+    assert only(data).labels == ["cat"]
+
+
+# walking over it again
+
+
+def test_two_walks_share_nothing(tmp_path: Path) -> None:
+    rows = [
+        {
+            "file_name": "1.jpg",
+            "captions": ["A"],
+            "tags": [[1]],
+            "objects": [{"bbox": [1, 2, 3, 4], "label": "a", "k": [1]}],
+        }
+    ]
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', rows=rows)}")
+    before = list(source)
+    for sample in source:
+        sample.captions.clear()
+        sample.metadata["tags"][0].append(2)
+        for annotation in sample.annotations or ():
+            annotation.attributes["k"].append(2)
+    assert list(source) == before
+
+
+def test_fingerprint_changes_with_the_rows(tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg", rows=[{"file_name": "1.jpg", "caption": "A"}])
+    before = read(f"imagefolder:{data}").fingerprint()
+    assert read(f"imagefolder:{data}").fingerprint() == before
+    make(tmp_path, rows=[{"file_name": "1.jpg", "caption": "B"}])
+    assert read(f"imagefolder:{data}").fingerprint() != before
+
+
+def test_column_names_are_not_used_twice() -> None:
+    names = [*columns.CAPTIONS, *columns.CLASSES, *columns.QUESTIONS, *columns.ANSWERS]
+    assert len(names) == len(set(names))
