@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +17,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def load(tmp_path: Path) -> Callable[[Path, str], list[dict[str, Any]]]:
-    parser = pytest.importorskip("llamafactory.data.parser", exc_type=ImportError)
-    loader = pytest.importorskip("llamafactory.data.loader", exc_type=ImportError)
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], list[dict[str, Any]]]:
+    import_module("trl")  # and all below it, which look for torchaudio themselves
+    if not find_spec("torchaudio"):  # imported at the top of mm_plugin.py, and used for sounds only
+        monkeypatch.setitem(sys.modules, "torchaudio", ModuleType("torchaudio"))
+    parser, loader = import_module("llamafactory.data.parser"), import_module("llamafactory.data.loader")
 
     def rows(out: Path, name: str) -> list[dict[str, Any]]:
         (found,) = parser.get_dataset_list([name], str(out))

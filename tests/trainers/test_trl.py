@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def words(dataset: Any) -> Iterator[str]:
 
 def tiny(dataset: Any) -> tuple[Any, Any]:
     """Build a LLaVA of a few thousand weights, and a processor with a vocabulary of the dataset's own words."""
-    tokenizers, transformers = pytest.importorskip("tokenizers"), pytest.importorskip("transformers")
+    tokenizers, transformers = import_module("tokenizers"), import_module("transformers")
 
     raw = tokenizers.Tokenizer(tokenizers.models.BPE())
     raw.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -68,7 +69,7 @@ def tiny(dataset: Any) -> tuple[Any, Any]:
 
 
 def test_two_steps(make: Callable[..., Path], tmp_path: Path) -> None:
-    trl = pytest.importorskip("trl")
+    trl = import_module("trl")
     dataset = loader(make("trl"))("train")
     assert dataset[0]["images"][0].size == (64, 48)
     model, processor = tiny(dataset)
