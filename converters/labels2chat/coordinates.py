@@ -298,7 +298,9 @@ def convention(name: str) -> Convention:
     if not colon:
         return found
     if not found.side_multiple:
-        raise UsageError(f"--coordinates {name}: the numbers of {family} count in no resized frame; give {family} alone")
+        raise UsageError(
+            f"--coordinates {name}: the numbers of {family} count in no resized frame; give {family} alone"
+        )
     counts = {"min_pixels": found.min_pixels, "max_pixels": found.max_pixels}
     for option in options.split(","):
         key, _, value = option.partition("=")
