@@ -72,7 +72,7 @@ def test_every_pair(make: Callable[..., Path], load: Callable[[Path, str], list[
 @pytest.mark.parametrize(("most", "name"), [(589824, "qwen2.5-vl"), (12845056, "qwen2.5-vl:max_pixels=12845056")])
 def test_the_frame_of_qwen(size: tuple[int, int], most: int, name: str, audio: None) -> None:
     """Docs: the same as ours, where the image isn't shrunk before the processor sees it."""
-    resize = import_module("transformers.models.qwen2_vl.image_processing_qwen2_vl").smart_resize
+    resize = import_module("transformers.models.qwen2_vl.image_processing_pil_qwen2_vl").smart_resize
     plugin = import_module("llamafactory.data.mm_plugin").get_mm_plugin("qwen2_vl", image_token="<|image_pad|>")
     seen = plugin._preprocess_image(Pillow.new("RGB", size), image_max_pixels=most, image_min_pixels=1024)
     height, width = resize(seen.height, seen.width, 28, 56 * 56, 12845056)
