@@ -71,6 +71,20 @@ def saying(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {hints.get(error.errno or 0, error.strerror)}") from error
 
 
+_HELD: set[int] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+def _let_go() -> None:
+    """Close them in a forked child: a lock that it inherits would outlive the parent."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold `folder` for this process alone; a lock dies with its process, so none is ever stale.
@@ -88,6 +102,8 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise OutputError(f"another process is writing to {folder}; wait for it, or choose another -o") from None
+        _HELD.add(descriptor)
         yield
     finally:
+        _HELD.discard(descriptor)
         os.close(descriptor)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import FileIO
 from pathlib import Path
@@ -54,6 +56,23 @@ class Entry(Struct):
         return f"{self.split}-{self.number:05d}"
 
 
+def digest(records: Iterable[Any]) -> str:
+    """Return a sha256 of what is read, the same in every process; a picture behind a function counts by its size."""
+    sum = hashlib.sha256()
+    for record in records:
+        try:
+            sum.update(msgspec.json.encode(record, enc_hook=_no_data))
+        except (UnicodeEncodeError, ValueError):  # a lone surrogate in a label: rejected later, digested here
+            sum.update(repr(record).encode("utf-8", "backslashreplace"))
+    return sum.hexdigest()
+
+
+def _no_data(value: object) -> None:
+    """Leave a function that will return an image's bytes out of the digest; their size is in it."""
+    if not callable(value):
+        raise NotImplementedError
+
+
 class ShardFile(Struct):
     """One finished file. A shard has more than one where the next line would have passed a limit of the target."""
 
@@ -83,115 +102,123 @@ class Report(Struct):
     """Samples of which nothing was written, with 'skipped' or a code; only where the source wants to know."""
 
 
-class ShardWriter:
-    """Writes the lines of one shard; rolls over to a further file when told to.
+class Place(Struct, array_like=True):
+    """Where some lines go: so many, one after the other from a byte of a file on."""
 
-    Threads of its own write and hash, in few and large steps, so that both go on while the next samples are prepared.
-    The files get their final names all together in `finish`; a shard that fails leaves nothing behind.
+    path: str
+    start: int
+    lines: int = 0
+    bytes: int = 0
+
+
+class ShardWriter:
+    """Says where each line of one shard goes; rolls over to a further file when told to.
+
+    Whoever made the lines writes them there with `write`. A thread of the writer's own hashes what is written, in few
+    and large steps. The files get their final names all together in `finish`; a shard that fails leaves nothing behind.
     """
 
     def __init__(self, out: Path, entry: Entry) -> None:
         self.out, self.entry = out, entry
-        self.done: list[ShardFile] = []
-        self.temporaries: list[Path] = []
-        self.threads = ThreadPoolExecutor(2, thread_name_prefix="disk")
-        self.file: _File | None = None
+        self.files: list[_File] = []
+        self.rolled = True
+        self.buffer = bytearray(_HASH_STEP)
+        self.hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
 
-    def write(self, line: Line, size: int) -> None:
-        """Take one line of `size` bytes; it goes to the disk at the next `flush`."""
-        if self.file is None:
-            temporary = self.out / STATE / f"{self.entry.name}_{len(self.done):03d}.jsonl.tmp"
-            self.temporaries.append(temporary)
+    def place(self, line: Line, places: list[Place]) -> None:
+        """Give the next line its place: the last one of `places` grows by it, or another is added."""
+        if self.rolled:
+            # a name that no other run will have: a worker that outlives a killed run must not find the next one's file
+            name = f"{self.entry.name}_{len(self.files):03d}.{os.getpid()}.{time.monotonic_ns()}.tmp"
             with saying(self.out):
-                self.file = _File(temporary, self.threads)
-        self.file.take(line, size)
-
-    def flush(self) -> None:
-        """Hand what is waiting to the disk. Raises OutputError when an earlier part could not be written."""
-        if self.file is not None:
-            with saying(self.out):
-                self.file.flush()
+                self.files.append(_File(self.out / STATE / name))
+            self.rolled = False
+        file = self.files[-1]
+        if not places or places[-1].path != file.name:
+            places.append(Place(file.name, file.bytes))
+        places[-1].lines += 1
+        places[-1].bytes += line.size
+        file.examples += 1
+        file.images += line.images
+        file.bytes += line.size
 
     def roll(self) -> None:
-        """Close the current file; the next line begins another."""
-        if self.file is None:
-            return
-        with saying(self.out):
-            digest = self.file.finish()
-        name = f"{self.entry.name}{f'_{len(self.done):03d}' if self.done else ''}.jsonl"
-        file = self.file
-        self.done.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
-        self.file = None
+        """Let the next line begin another file."""
+        self.rolled = True
 
-    def finish(self) -> list[ShardFile]:
-        """Give all files of the shard their final names."""
-        self.roll()
-        self.threads.shutdown()
-        with saying(self.out):
-            for temporary, made in zip(self.temporaries, self.done, strict=True):
-                publish(temporary, self.out / made.file)
-        return self.done
+    def written(self, place: Place) -> None:
+        """Say that everything up to the end of this place has been written."""
+        for file in self.files:
+            last = file.name == place.path
+            stop = place.start + place.bytes if last else file.bytes
+            if stop - file.asked >= (_HASH_STEP if last else 1):
+                file.asked = stop
+                file.hashing = self.hasher.submit(file.hash, stop, self.buffer)
+            if last:
+                break
+
+    def finish(self, then: Callable[[list[ShardFile]], Report]) -> Future[Report]:
+        """Hash what is left, sync, give all files their final names, and then do `then`; all in the background."""
+        finished = self.hasher.submit(lambda: then(self._finish()))
+        self.hasher.shutdown(wait=False)
+        return finished
+
+    def _finish(self) -> list[ShardFile]:
+        made = []
+        try:
+            with saying(self.out):
+                for number, file in enumerate(self.files):
+                    name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
+                    digest = file.finish(self.buffer)
+                    made.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
+                for file, record in zip(self.files, made, strict=True):
+                    publish(file.path, self.out / record.file)
+        except BaseException:
+            self._remove()
+            raise
+        return made
 
     def abandon(self) -> None:
         """Remove what was not finished."""
-        self.threads.shutdown()
-        if self.file is not None:
-            self.file.close()
-        for temporary in self.temporaries:
-            temporary.unlink(missing_ok=True)
+        self.hasher.shutdown()
+        self._remove()
+
+    def _remove(self) -> None:
+        for file in self.files:
+            file.close()
+            file.path.unlink(missing_ok=True)
 
 
 class _File:
-    """A file that is written by one thread and hashed by another, which reads back what the first one wrote."""
+    """A file that others write and that is hashed by reading it back."""
 
-    def __init__(self, path: Path, threads: ThreadPoolExecutor) -> None:
-        self.threads = threads
-        self.out = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by finish or close
-        self.back = open(path, "rb", buffering=0)  # noqa: SIM115
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+        self.file = open(path, "xb+", buffering=0)  # noqa: SIM115 - closed by finish or close
         self.digest = hashlib.sha256()
-        self.waiting: list[bytes] = []
-        self.writing: Future[None] | None = None
         self.hashing: Future[None] | None = None
-        self.examples = self.images = self.bytes = self.flushed = self.hashed = 0
+        self.examples = self.images = self.bytes = self.asked = self.hashed = 0
 
-    def take(self, line: Line, size: int) -> None:
-        self.waiting += line.pieces
-        self.examples += 1
-        self.images += line.images
-        self.bytes += size
+    def hash(self, stop: int, buffer: bytearray) -> None:
+        """Take the bytes up to `stop` into the digest, a buffer at a time."""
+        room = memoryview(buffer)
+        while self.hashed < stop:
+            count = self.file.readinto(room[: stop - self.hashed])
+            if not count:
+                raise OSError(errno.EIO, "the file is shorter than what was written to it")
+            self.digest.update(room[:count])
+            self.hashed += count
 
-    def flush(self) -> None:
-        if not self.waiting:
-            return
-        pieces, self.waiting = self.waiting, []
-        written = self.flushed
-        if self.writing is not None:
-            self.writing.result()
-        self.writing = self.threads.submit(_append, self.out, pieces)
-        self.flushed = self.bytes
-        if written - self.hashed >= _HASH_STEP:
-            self._hash(written)
-
-    def finish(self) -> str:
-        self.flush()
-        if self.writing is not None:
-            self.writing.result()
-        self._hash(self.flushed)
-        os.fsync(self.out.fileno())
+    def finish(self, buffer: bytearray) -> str:
         if self.hashing is not None:
             self.hashing.result()
+        self.hash(self.bytes, buffer)
+        os.fsync(self.file.fileno())
         self.close()
         return self.digest.hexdigest()
 
     def close(self) -> None:
-        self.out.close()
-        self.back.close()
-
-    def _hash(self, stop: int) -> None:
-        if self.hashing is not None:
-            self.hashing.result()
-        self.hashing = self.threads.submit(_hash_on, self.back, self.digest, stop - self.hashed)
-        self.hashed = stop
+        self.file.close()
 
 
 _HASH_STEP = 8 << 20
@@ -200,7 +227,17 @@ _PIECES = 512
 """Pieces in one system call; Linux takes 1024 (IOV_MAX)."""
 
 
-def _append(file: FileIO, pieces: list[bytes]) -> None:
+def write(lines: list[Line], places: list[Place]) -> None:
+    """Write lines where they belong. Raises OSError."""
+    at = 0
+    for place in places:
+        with open(place.path, "rb+", buffering=0) as file:
+            file.seek(place.start)
+            _write_all(file, [piece for line in lines[at : at + place.lines] for piece in line.pieces])
+        at += place.lines
+
+
+def _write_all(file: FileIO, pieces: list[bytes]) -> None:
     """Write all pieces, however many a system call takes."""
     if not hasattr(os, "writev"):
         whole = memoryview(b"".join(pieces))
@@ -217,16 +254,6 @@ def _append(file: FileIO, pieces: list[bytes]) -> None:
         rest = rest[count:]
         if taken:
             rest[0] = memoryview(rest[0])[taken:]
-
-
-def _hash_on(file: FileIO, digest: hashlib._Hash, count: int) -> None:
-    """Read the next `count` bytes of `file` into the digest."""
-    while count:
-        data = file.read(min(count, _HASH_STEP))
-        if not data:
-            raise OSError(errno.EIO, "the file is shorter than what was written to it")
-        digest.update(data)
-        count -= len(data)
 
 
 def save_report(out: Path, report: Report) -> None:

@@ -50,7 +50,7 @@ class Image(Struct, omit_defaults=True):
     """The part to send instead of the whole, in the same frame as the labels, which follow it."""
 
 
-class Problem(Struct, omit_defaults=True):
+class Problem(Struct, omit_defaults=True, gc=False):
     """Something that is wrong with a record; `code` is a key of `errors.CODES`."""
 
     code: str
@@ -61,7 +61,7 @@ class Problem(Struct, omit_defaults=True):
     """Where the rule comes from, for rules that a provider made."""
 
 
-class Keypoint(Struct, array_like=True):
+class Keypoint(Struct, array_like=True, gc=False):
     """A named point of an object, in pixels. `v` is COCO's: 1 labelled but hidden, 2 visible; 0 never occurs here."""
 
     name: str
@@ -70,7 +70,7 @@ class Keypoint(Struct, array_like=True):
     v: int = 2
 
 
-class Question(Struct, omit_defaults=True):
+class Question(Struct, omit_defaults=True, gc=False):
     """A question about the image, with the answers that annotators gave: the one to use first."""
 
     question: str
@@ -78,7 +78,7 @@ class Question(Struct, omit_defaults=True):
     choices: list[str] = field(default_factory=list)
 
 
-class Annotation(Struct, omit_defaults=True):
+class Annotation(Struct, omit_defaults=True, gc=False):
     """One labelled object of an image."""
 
     category: str
@@ -165,7 +165,7 @@ class Option(Struct):
     choices: tuple[str, ...] = ()
 
 
-class Picture(Struct, omit_defaults=True):
+class Picture(Struct, omit_defaults=True, gc=False):
     """An image as the model will get it."""
 
     index: int
@@ -187,23 +187,23 @@ class Picture(Struct, omit_defaults=True):
     detail: str | None = None
 
 
-class Line(Struct):
+class Line(Struct, gc=False):
     """One line of a shard in pieces, so that images of megabytes are not copied to put text around them."""
 
     pieces: list[bytes]
     images: int = 0
+    size: int = 0
+    """Bytes of the whole line, its end included."""
 
-    @property
-    def size(self) -> int:
-        """Bytes of the whole line, its end included."""
-        return sum(map(len, self.pieces))
+    def __post_init__(self) -> None:
+        self.size = self.size or sum(map(len, self.pieces))
 
 
 Part = str | Picture
 """A piece of a message's content: text, or an image in its place."""
 
 
-class Message(Struct, omit_defaults=True):
+class Message(Struct, omit_defaults=True, gc=False):
     """One turn. `content` keeps texts and images in order; one lone text is written as a plain string."""
 
     role: str

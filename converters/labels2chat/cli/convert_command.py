@@ -84,7 +84,12 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     type=click.IntRange(1),
     help="Samples per shard; as many as one file may hold if not given.",
 )
-@click.option("--workers", type=click.IntRange(1), help="Threads that prepare images; one per processor if not given.")
+@click.option("--workers", type=click.IntRange(1), help="How many prepare images; one per processor if not given.")
+@click.option(
+    "--engine",
+    type=click.Choice(["processes", "threads"]),
+    help="What workers are; processes if not given, where the system can fork.",
+)
 @click.option(
     "--max-rejects",
     metavar="N|P%",

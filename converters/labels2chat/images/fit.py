@@ -16,7 +16,7 @@ _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 """What the encoders can write, in pixels."""
 
 
-class Fit(Struct, frozen=True):
+class Fit(Struct, frozen=True, gc=False):
     """The delivered image: size in pixels, format, mode; `as_is` when the file's own bytes will do."""
 
     width: int

@@ -33,7 +33,7 @@ _WEBP_LEAST = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
-class Header(Struct, frozen=True):
+class Header(Struct, frozen=True, gc=False):
     """Format, stored size in pixels, EXIF orientation (1..8), Pillow mode, and what else decides on a repair."""
 
     format: str

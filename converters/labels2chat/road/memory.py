@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from labels2chat import adapters
 from labels2chat.errors import SourceError
+from labels2chat.shards import digest
 from labels2chat.types import Sample, Source
 
 _COLLECTIONS = {"datasets": "hf", "fiftyone": "fiftyone"}
@@ -39,12 +39,11 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         kinds |= kinds_of(sample)
         categories |= dict.fromkeys(sample.labels)
         categories |= dict.fromkeys(a.category for a in sample.annotations or ())
-    digest = hashlib.sha256(repr(held).encode("utf-8", "backslashreplace"))
     return Source(
         uri="samples",
         adapter="samples",
         read=lambda: iter(held),
-        fingerprint=digest.hexdigest,
+        fingerprint=lambda: digest(held),
         kinds=frozenset(kinds),
         categories=list(categories),
         count=len(held),

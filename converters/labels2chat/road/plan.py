@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from labels2chat.road.job import Job
-from labels2chat.shards import Entry, Task
+from labels2chat.shards import Entry, Task, digest
 from labels2chat.types import Image
 
 _TEXT_BYTES = 1500
@@ -48,20 +45,8 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[En
 
 
 def _sealed(entry: Entry) -> Entry:
-    digest = hashlib.sha256()
-    for task in entry.tasks:
-        try:
-            digest.update(msgspec.json.encode(task, enc_hook=_no_data))
-        except (UnicodeEncodeError, ValueError):  # a lone surrogate in a label: rejected later, digested here
-            digest.update(repr(task).encode("utf-8", "backslashreplace"))
-    entry.digest = digest.hexdigest()
+    entry.digest = digest(entry.tasks)
     return entry
-
-
-def _no_data(value: object) -> None:
-    """Leave a function that will return an image's bytes out of the digest; their size is in it."""
-    if not callable(value):
-        raise NotImplementedError
 
 
 def _file_size(image: Image) -> int:

@@ -8,6 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from functools import partial
 from importlib import import_module
 from itertools import islice
@@ -19,7 +20,7 @@ from msgspec import Struct, field
 import labels2chat
 from labels2chat import coordinates as coordinate_table
 from labels2chat.check import Tally, check_file
-from labels2chat.engines import threads
+from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
 from labels2chat.road.assign import assign, grouped
@@ -34,6 +35,8 @@ from labels2chat.shards import Entry, Report, damage
 from labels2chat.target import Target, load_target
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
+
+ENGINES = ("processes", "threads")
 
 _SPLIT = re.compile(r"\w[\w .+-]*")
 
@@ -71,6 +74,7 @@ def convert(
     verify: str = "header",
     shard_size: int | None = None,
     workers: int | None = None,
+    engine: str | None = None,
     max_rejects: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -94,6 +98,8 @@ def convert(
         images: 'inline', 'url', 'files' or 'link'; the target's first choice where None.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
+        workers: how many prepare and write samples; one per processor where None.
+        engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
@@ -112,6 +118,7 @@ def convert(
     if method not in target.methods:
         raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
     allowed = _allowed_rejects(max_rejects)
+    crew = _crew(engine)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
@@ -162,13 +169,13 @@ def convert(
     with locked(out):
         finished = take_up(out, identity, overwrite)
         try:
-            reports, kept = _work(entries, finished, job, workers, source.count, progress)
+            reports, kept = _work(entries, finished, job, crew, workers, source.count, progress)
         except OutputExistsError:  # the same run of other data
             if not (overwrite and finished):
                 raise
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size)
-            reports, kept = _work(entries, {}, job, workers, source.count, progress)
+            reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
         manifest = close(out, identity, source, reports, started, _side_files(target))
         if source.after is not None:
             for report in reports:
@@ -184,6 +191,7 @@ def _work(
     entries: Iterable[Entry],
     finished: dict[str, Report],
     job: Job,
+    crew: Crew,
     workers: int,
     count: int | None,
     progress: Callable[[Progress], None] | None,
@@ -220,13 +228,29 @@ def _work(
         if progress is not None:
             progress(state)
 
-    def work(entry: Entry, hands: int) -> Report:
-        return convert_shard(entry, job, hands, tell, alone=not state.examples)
-
-    made = list(threads.run(work, pending(), workers))
+    made: list[Report] = []
+    last: Future[Report] | None = None
+    try:
+        for entry in pending():
+            shard = convert_shard(entry, job, crew, workers, tell, alone=not state.examples)
+            if last is not None:
+                made.append(last.result())
+            last = shard
+    finally:
+        if last is not None:
+            made.append(last.result())
     kept = len(reports)
     reports |= {report.shard: report for report in made}
     return [reports[name] for name in names], kept
+
+
+def _crew(engine: str | None) -> Crew:
+    """Choose the engine: processes where this process can be forked, threads elsewhere."""
+    _word("engine", engine, ENGINES)
+    if engine == "processes" and not processes.usable():
+        raise UsageError("--engine processes needs Linux, and no other thread in this process; take --engine threads")
+    crew: Crew = (processes if engine == "processes" or (engine is None and processes.usable()) else threads).crew
+    return crew
 
 
 def _noted(samples: Iterable[Sample], became: dict[str, str]) -> Iterator[Sample]:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
 
 from msgspec import Struct
 
 from labels2chat.check import Tally
-from labels2chat.errors import CODES, SourceError
+from labels2chat.engines import Crew, Link
+from labels2chat.errors import CODES, OutputError, SourceError
+from labels2chat.files import saying
 from labels2chat.road.job import Job
 from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_sample
-from labels2chat.shards import Entry, Report, ShardWriter, Task, save_report
+from labels2chat.shards import Entry, Place, Report, ShardFile, ShardWriter, Task, save_report, write
+from labels2chat.types import Line
 
-_CHUNK = 16
-"""Samples that a thread takes at once."""
+_CHUNK = 8
+"""Samples that a worker takes at once."""
 _CHUNK_BYTES = 4_000_000
-"""Image bytes that a thread takes at once, whatever the number of samples: keeps memory flat for large images."""
+"""Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""
+_AHEAD = 1
+"""Chunks whose places a worker doesn't know yet when it takes another one."""
 _HOPELESS = 200
 """So many rejects with nothing converted before them mean that the set-up is wrong, not the data."""
 
@@ -32,46 +39,103 @@ class Progress(Struct):
     total: int | None
 
 
+class _Chunk(Struct):
+    """What a worker says after each chunk: what became of its samples, and how many of its chunks are written."""
+
+    outcomes: list[Outcome]
+    written: int
+
+
 def convert_shard(
-    entry: Entry, job: Job, workers: int, tell: Callable[[int, int, int], None] = lambda *_: None, alone: bool = True
-) -> Report:
+    entry: Entry,
+    job: Job,
+    crew: Crew,
+    workers: int,
+    tell: Callable[[int, int, int], None] = lambda *_: None,
+    alone: bool = True,
+) -> Future[Report]:
     """Make one shard: a pure function of its entry, so doing it again gives the same files.
 
+    Workers bring chunks of samples to lines. Where a line goes depends on all lines before it, so each chunk's sizes
+    come here, its places go back, and the worker writes it there while others are at work. What remains when the
+    last line is written goes on in the background: the report is of a shard that is whole and synced.
     `alone` says that nothing was converted before it: then many rejects at its beginning end the run.
     """
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
     beside: set[str] = set()
+    chunks = list(_chunks(entry))
+    ends: list[Place | None] = []
+    """The last place of each chunk that has one, and of the one before it where it has none."""
     try:
-        tasks = iter(entry.tasks)
-        for outcomes in _outcomes(entry, job, workers):
-            for outcome, task in zip(outcomes, tasks, strict=False):
-                for line in outcome.lines:
-                    size = line.size
-                    if tally.full(line.images, size, job.target):
-                        writer.roll()
-                        tally = Tally()
-                    writer.write(line, size)
-                    tally.add(line.images, size)
-                _count(report, outcome)
-                beside.update(outcome.files)
-                if job.outcomes and outcome.status != "converted":
-                    report.unwritten[task.sample.id] = _why(outcome)
-            if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
-                _give_up(report)
-            writer.flush()
-            tell(
-                len(outcomes),
-                sum(len(o.lines) for o in outcomes),
-                sum(o.status == "rejected" for o in outcomes),
-            )
-        settle(job.out, beside)
-        report.files = writer.finish()
-    except BaseException:
+        with crew(partial(_labour, chunks=chunks, job=job), max(1, min(workers, len(chunks)))) as links:
+            written = [0] * len(links)
+            for number, chunk in enumerate(chunks):
+                who = number % len(links)
+                said: _Chunk = links[who].receive()
+                places: list[Place] = []
+                for outcome, task in zip(said.outcomes, chunk, strict=True):
+                    for line in outcome.lines:
+                        if tally.full(line.images, line.size, job.target):
+                            writer.roll()
+                            tally = Tally()
+                        writer.place(line, places)
+                        tally.add(line.images, line.size)
+                    _count(report, outcome)
+                    beside.update(outcome.files)
+                    if job.outcomes and outcome.status != "converted":
+                        report.unwritten[task.sample.id] = _why(outcome)
+                links[who].send(places)
+                ends.append(places[-1] if places else ends[-1] if ends else None)
+                written[who] = said.written
+                whole = min(count * len(links) + who for who, count in enumerate(written))
+                if whole and (end := ends[whole - 1]) is not None:
+                    writer.written(end)
+                if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
+                    _give_up(report)
+                tell(
+                    len(said.outcomes),
+                    sum(len(o.lines) for o in said.outcomes),
+                    sum(o.status == "rejected" for o in said.outcomes),
+                )
+            for link in links:
+                link.receive()
+    except BaseException as error:
         writer.abandon()
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            with saying(job.out):
+                raise
         raise
-    save_report(job.out, report)
+    return writer.finish(partial(_record, report, job.out, beside))
+
+
+def _record(report: Report, out: Path, beside: set[str], files: list[ShardFile]) -> Report:
+    settle(out, beside)
+    report.files = files
+    save_report(out, report)
     return report
+
+
+def _labour(link: Link, number: int, count: int, chunks: list[list[Task]], job: Job) -> None:
+    """Bring every `count`th chunk to lines and, once their places are known, to the disk.
+
+    A worker goes on with a further chunk while it waits for the places of one.
+    """
+    waiting: deque[list[Line]] = deque()
+    written = 0
+    for chunk in chunks[number::count]:
+        outcomes = [convert_sample(task, job) for task in chunk]
+        lines = [line for outcome in outcomes for line in outcome.lines]
+        waiting.append(lines)
+        for outcome in outcomes:
+            outcome.lines = [Line([], line.images, line.size) for line in outcome.lines]
+        link.send(_Chunk(outcomes, written))
+        while waiting and (len(waiting) > _AHEAD or link.ready()):
+            write(waiting.popleft(), link.receive())
+            written += 1
+    while waiting:
+        write(waiting.popleft(), link.receive())
+    link.send(None)
 
 
 def _count(report: Report, outcome: Outcome) -> None:
@@ -102,27 +166,6 @@ def _give_up(report: Report) -> None:
         f"the first {report.samples['rejected']} samples were all rejected, {count} with {code}: "
         f"{first['source']}: {first['message']}; {CODES[code]}"
     )
-
-
-def _outcomes(entry: Entry, job: Job, workers: int) -> Iterator[list[Outcome]]:
-    """Yield the outcomes in the samples' order, a chunk at a time, with at most a few chunks in memory."""
-    chunks = _chunks(entry)
-    if workers <= 1:
-        for chunk in chunks:
-            yield [convert_sample(task, job) for task in chunk]
-        return
-    waiting: deque[Future[list[Outcome]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="prepare") as pool:
-        try:
-            for chunk in chunks:
-                waiting.append(pool.submit(lambda c: [convert_sample(task, job) for task in c], chunk))
-                if len(waiting) > workers + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _chunks(entry: Entry) -> Iterator[list[Task]]:

@@ -5,6 +5,7 @@ A Sample holds a `Reference`, which is light and compares equal between two walk
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import partial
 from threading import Lock
@@ -112,6 +113,8 @@ class _Segment:
         return start
 
     def get(self, offset: int, size: int) -> bytes:
+        if hasattr(os, "pread"):  # processes share the place that a file is read at
+            return os.pread(self._file.fileno(), size, offset)
         with self._lock:
             self._file.seek(offset)
             return self._file.read(size)
