@@ -53,10 +53,14 @@ def test_the_same_from_any_number_of_workers(
     delivery: str, make_folder: Folder, tmp_path: Path, contents: Contents
 ) -> None:
     source = f"imagefolder:{make_folder(40)}"
-    for workers in (1, 2, 7):
-        convert(source, "classify", tmp_path / str(workers), "ms-swift", images=delivery, workers=workers, shard_size=9)
-    assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "7")
-    assert not list((tmp_path / "7").rglob("*.tmp"))
+    keys: dict[str, Any] = {"images": delivery, "shard_size": 9}
+    found = []
+    for engine, workers in ((None, 1), (None, 2), (None, 7), ("threads", 1), ("threads", 5)):
+        out = tmp_path / f"{engine}-{workers}"
+        convert(source, "classify", out, "ms-swift", engine=engine, workers=workers, **keys)
+        assert not list(out.rglob("*.tmp"))
+        found.append(contents(out))
+    assert all(one == found[0] for one in found)
 
 
 def test_links_where_nothing_had_to_change(tmp_path: Path, draw: Callable[..., bytes], contents: Contents) -> None:
