@@ -19,7 +19,7 @@ FLOORS: list[tuple[float, set[str]]] = [
     (0.5, {"documents", "files", "masks"}),  # still the ground floor, up the steps: they raise our errors
     (1, {"target", "coordinates"}),
     (2, {"images"}),
-    (3, {"template", "check", "shards", "engines", "adapters", "targets", "tokens", "screen"}),
+    (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "tokens", "screen"}),
     (4, {"road", "validate", "survey"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]

@@ -146,6 +146,8 @@ class Source(Struct):
     """What was passed over and counted: {'hidden files': 3}."""
     problems: list[Problem] = field(default_factory=list)
     """Bad records that belong to no Sample."""
+    licenses: list[str] = field(default_factory=list)
+    """The names of the licenses that the dataset says its images are under."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 

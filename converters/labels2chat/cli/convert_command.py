@@ -95,6 +95,12 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     metavar="N|P%",
     help="Exit with 3 above this; 10% if not given, once 100 samples were read.",
 )
+@click.option(
+    "--as",
+    "pack",
+    type=click.Choice(["parquet", "webdataset"]),
+    help="Besides the lines, the same rows with their images inside, and a card for a hub.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
 @format_option

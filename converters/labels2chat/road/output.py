@@ -106,6 +106,8 @@ def _made(out: Path) -> set[str]:
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
     if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
         names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
+    if (out / STATE / _NAMES).is_file():
+        names |= {*(out / STATE / _NAMES).read_text("utf-8").split("\n")}
     if (manifest or begun or {}).get("options", {}).get("images") in pictures.AS_FILES:
         names.add(pictures.FOLDER)
     return {name for name in names if _inside(name)}
@@ -125,6 +127,8 @@ def _changed_since(out: Path) -> set[str]:
     }
 
 
+_NAMES = "side_files"
+"""In the state's folder: the names of the side files that are being written."""
 _SHARD = re.compile(r".+-[0-9]{5,}(_[0-9]{3,})?\.jsonl")
 
 
@@ -198,7 +202,9 @@ def close(
         manifest["image_files"] = pictures.count(out)
     if side_files is not None:
         shared = _changed_since(out)
-        rows = [_beside(out, name, pieces) for name, pieces in side_files(out, manifest).items()]
+        beside = side_files(out, manifest)
+        write_whole(out / STATE / _NAMES, "\n".join(beside).encode())  # a run killed from here on says what is ours
+        rows = [_beside(out, name, pieces) for name, pieces in beside.items()]
         manifest["side_files"] = [row | ({"shared": True} if row["file"] in shared else {}) for row in rows]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)

@@ -23,6 +23,8 @@ from labels2chat.check import Tally, check_file
 from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
+from labels2chat.packs import PACKS, pack_of, rows
+from labels2chat.packs.card import card
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
@@ -32,7 +34,7 @@ from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.shards import Entry, Report, damage
-from labels2chat.target import Target, load_target
+from labels2chat.target import Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
@@ -76,6 +78,7 @@ def convert(
     workers: int | None = None,
     engine: str | None = None,
     max_rejects: str | None = None,
+    pack: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -101,6 +104,7 @@ def convert(
         workers: how many prepare and write samples; one per processor where None.
         engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -119,6 +123,8 @@ def convert(
         raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
+    if pack is not None:
+        _ready_to_pack(pack, delivery, target)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
@@ -161,7 +167,8 @@ def convert(
             "url_prefix": url_prefix,
             "verify": verify,
             "shard_size": shard_size,
-        },
+        }
+        | ({"as": pack} if pack else {}),
     }
     identity = clean(identity)
     workers = workers or os.cpu_count() or 1
@@ -176,7 +183,7 @@ def convert(
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started, _side_files(target))
+        manifest = close(out, identity, source, reports, started, _side_files(target, pack, source))
         if source.after is not None:
             for report in reports:
                 became |= report.unwritten
@@ -383,7 +390,37 @@ def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], lis
     return partial(encode, **options) if options else encode
 
 
-def _side_files(target: Target) -> SideFiles | None:
-    """Find what the shape writes beside the lines, if it does."""
-    found: SideFiles | None = getattr(import_module(f"labels2chat.targets.{target.shape}"), "side_files", None)
-    return found
+def _side_files(target: Target, pack: str | None, source: Source) -> SideFiles | None:
+    """Find what the shape writes beside the lines, if it does, and what a pack does."""
+    shape = import_module(f"labels2chat.targets.{target.shape}")
+    own: SideFiles | None = getattr(shape, "side_files", None)
+    if pack is None:
+        return own
+
+    def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:
+        found = own(out, manifest) if own is not None else {}
+        pieces = import_module(f"labels2chat.packs.{pack}").pieces
+        columns = shape.columns(manifest["options"]["method"])
+        for row in manifest["shards"]:
+            found[pack_of(row, pack)] = pieces(rows(out, row["file"], columns), columns)
+        kept = (out / "README.md").is_file()  # it may have been written on by hand since
+        text = (out / "README.md").read_bytes() if kept else card(manifest, pack, source.licenses)
+        return found | {"README.md": [text]}
+
+    return side_files
+
+
+def _ready_to_pack(pack: str, delivery: str, target: Target) -> None:
+    """Raise UsageError where `--as` can't be: for a target whose lines have no column of images in files."""
+    _word("as", pack, PACKS)
+    able = [name for name in target_names() if _has_columns(load_target(name))]
+    if not _has_columns(target):
+        raise UsageError(f"--as {pack}: the lines of {target.name} have no column of images; take {', '.join(able)}")
+    if delivery not in AS_FILES:
+        raise UsageError(f"--as {pack} goes with --images files or link")
+    packer = import_module(f"labels2chat.packs.{pack}")
+    packer.ready()
+
+
+def _has_columns(target: Target) -> bool:
+    return hasattr(import_module(f"labels2chat.targets.{target.shape}"), "columns")

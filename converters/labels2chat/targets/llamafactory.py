@@ -17,7 +17,7 @@ from labels2chat.targets._lines import listed, objects, read, text, write
 from labels2chat.targets._marked import WORDS, all_taken, join, split
 from labels2chat.targets._pictures import look, reference
 from labels2chat.targets._turns import check_turns, take_turns
-from labels2chat.types import Example, Message, Problem
+from labels2chat.types import Example, Message, Picture, Problem
 
 RULE = "https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md"
 
@@ -78,6 +78,13 @@ def _message(item: dict[str, Any], where: str, pictures: Any, problems: list[Pro
         said = f"the text holds {unread!r}, which stands for something else here"
         problems.append(Problem("text.reserved", said, f"{where}.content", RULE))
     return Message(role, split(words, pictures, f"{where}.content", problems))
+
+
+def columns(method: str) -> dict[str, Any]:
+    """Return what a line holds, for `--as`."""
+    message = {"role": str, "content": str}
+    pair = {"chosen": message, "rejected": message} if method == "dpo" else {}
+    return {"messages": [message], **pair, "images": [Picture]}
 
 
 def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:

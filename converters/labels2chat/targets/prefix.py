@@ -52,6 +52,11 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     return example, problems
 
 
+def columns(method: str) -> dict[str, Any]:
+    """Return what a line holds, for `--as`."""
+    return {"image": Picture, "prefix": str, "suffix": str}
+
+
 def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:
     """Write each split once more as SPLIT/annotations.jsonl, the layout of maestro and Roboflow."""
     return {

@@ -18,7 +18,7 @@ from labels2chat.targets._lines import listed, objects, read, text, write
 from labels2chat.targets._marked import WORDS, all_taken, join, split
 from labels2chat.targets._pictures import look, reference
 from labels2chat.targets._turns import check_turns, take_turns
-from labels2chat.types import Example, Message, Problem
+from labels2chat.types import Example, Message, Picture, Problem
 
 RULE = "https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html"
 
@@ -106,6 +106,13 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     if not problems:
         check_turns(example, "messages", problems, RULE)
     return example, problems
+
+
+def columns(method: str) -> dict[str, Any]:
+    """Return what a line holds, for `--as`."""
+    objects = {"ref": [str], "bbox": [[float]]}
+    pair = {"rejected_response": str, "rejected_objects": objects} if method == "dpo" else {}
+    return {"messages": [{"role": str, "content": str}], **pair, "images": [Picture], "objects": objects}
 
 
 def _putter(content: dict[str, Any], key: str, problems: list[Problem]) -> Callable[[str, str], str]:

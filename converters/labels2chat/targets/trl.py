@@ -59,6 +59,13 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     return example, problems
 
 
+def columns(method: str) -> dict[str, Any]:
+    """Return what a line holds, for `--as`."""
+    messages = [{"role": str, "content": [{"type": str, "text": str}]}]
+    keys = ("prompt", "chosen", "rejected") if method == "dpo" else ("messages",)
+    return {**dict.fromkeys(keys, messages), "images": [Picture]}
+
+
 def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:
     """Write a loader that gives a dataset with images in it."""
     pairs = manifest["options"]["method"] == "dpo"
