@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from labels2chat.check import Tally, check, check_file
 from labels2chat.errors import CODES
-from labels2chat.target import Allowed, Limit, Target, load_target
+from labels2chat.target import NO_MOST, Allowed, Limit, Target, load_target
 from labels2chat.types import Example, Message, Picture
 
 OPENAI, AZURE = load_target("openai"), load_target("azure")
@@ -191,7 +191,7 @@ def test_the_ceiling(messages: list[Message], rejected: str | None, too_long: bo
 
 
 def test_no_ceiling_where_nobody_says_a_number() -> None:
-    assert check(example(user("dog " * 100_000), OK), replace(OPENAI, tokens_per_example=None)) == []
+    assert check(example(user("dog " * 100_000), OK), replace(OPENAI, tokens_per_example=NO_MOST)) == []
 
 
 @pytest.mark.parametrize("target", [OPENAI, AZURE])

@@ -19,7 +19,7 @@ FLOORS: list[tuple[float, set[str]]] = [
     (0.5, {"addresses", "documents", "files", "masks", "tokens"}),  # still the ground floor, up the steps
     (1, {"target", "coordinates"}),
     (2, {"images"}),
-    (3, {"template", "check", "shards", "engines", "adapters", "targets", "screen", "urls"}),
+    (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "screen", "urls"}),
     (4, {"road", "validate", "survey"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]

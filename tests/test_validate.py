@@ -1406,7 +1406,7 @@ def test_openais_types_take_all_that_we_pass(messages: list[Any], before: list[A
     from labels2chat.validate.line import decoder, look
 
     line = chat(user("a"), *before, *messages, answer())
-    found = look(raw(line), OPENAI, decoder(OPENAI))
+    found = look(raw(line), Path(), OPENAI, decoder(OPENAI))
     if not found.problems:
         assert openai_problem(line) is None
 

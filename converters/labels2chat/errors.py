@@ -106,7 +106,7 @@ CODES: dict[str, str] = {
     "caption.empty": "the caption has no text; fix or delete it",
     "question.no_answer": "the question has no answer; add one or delete the question",
     "text.surrogate": "the text holds half of a character pair (a lone surrogate); save it as valid UTF-8",
-    "text.reserved": "the target takes this for a marker of its own: say it in other words",
+    "text.reserved": "the target takes this word for a mark of its own: use another in the label or the template",
     # samples
     "sample.bad_record": "the record can't be read; fix or delete it",
     "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
@@ -116,6 +116,7 @@ CODES: dict[str, str] = {
     "example.json": "make each line one JSON object",
     "example.schema": "give the example the shape that the target documents",
     "example.role": "use the roles that the target takes, in an order that it takes",
+    "example.weight": "this target learns from every answer: leave the message out, or choose a target with weights",
     "example.no_user": "add a user message",
     "example.no_answer": "add an assistant message with text at the end",
     "example.empty_text": "write something into the message, or leave it out",

@@ -146,6 +146,8 @@ class Source(Struct):
     """What was passed over and counted: {'hidden files': 3}."""
     problems: list[Problem] = field(default_factory=list)
     """Bad records that belong to no Sample."""
+    licenses: list[str] = field(default_factory=list)
+    """The names of the licenses that the dataset says its images are under."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 
@@ -182,6 +184,8 @@ class Picture(Struct, omit_defaults=True, gc=False):
     animated: bool = False
     data: bytes | None = None
     url: str | None = None
+    file: str | None = None
+    """Its place below the output folder, where lines point at files: 'images/0a/0a1b...jpg'."""
     detail: str | None = None
 
 
@@ -220,6 +224,8 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    coordinates: str = ""
+    """The convention of the numbers in its texts; empty for a line that was read."""
 
     def pictures(self) -> list[Picture]:
         """Every image of the example, in order."""

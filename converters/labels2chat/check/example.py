@@ -54,7 +54,7 @@ def place(example: Example, number: int) -> str:
 def _text(text: str, message: Message, where: str, target: Target, problems: list[Problem]) -> None:
     if is_blank(text) and not (message.tool_calls or message.role in ("tool", "function")):  # a tool may find nothing
         problems.append(Problem("example.empty_text", "the text is empty", where))
-    if target.reserved is not None and message.role != "assistant":
+    if target.reserved.values and message.role != "assistant":
         found = [word for word in target.reserved.values if word in text]
         if found:
             words = ", ".join(map(repr, found))
@@ -103,7 +103,7 @@ def _pair(example: Example, rejected: str, problems: list[Problem]) -> None:
 def _length(example: Example, target: Target, problems: list[Problem]) -> None:
     """Count the tokens where the bytes say that there may be too many: that is nearly never."""
     limit = target.tokens_per_example
-    if limit is None or most_tokens(example, target.tokens_of) <= limit.value:
+    if most_tokens(example, target.tokens_of) <= limit.value:
         return
     count = count_tokens(example, target.tokens_of, enough=limit.value)
     if count.total <= limit.value and example.rejected is not None:

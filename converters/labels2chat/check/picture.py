@@ -18,9 +18,13 @@ def check_picture(
         text = f"detail {picture.detail!r} is not one of {', '.join(target.detail.values)}"
         problems.append(Problem("image.detail", text, where, target.cite(target.detail)))
     if picture.url is not None:
-        rule = target.cite(target.formats)
+        rule = target.cite(target.formats) if target.formats.stated else ""
         if "url" not in target.delivery:
-            problems.append(Problem("image.url", f"{target.name} takes inlined images only, no URLs", where, rule))
+            problems.append(Problem("image.url", f"{target.name} takes no URLs", where, rule))
+        elif not picture.url.lower().startswith(target.schemes):
+            text = f"{target.name} takes addresses that begin with {' or '.join(target.schemes)}: {picture.url[:60]!r}"
+            rule = target.cite(target.url_schemes) if target.url_schemes.stated else ""
+            problems.append(Problem("image.url", text, where, rule))
         elif not private and picture.url[:4].lower() == "http" and (reason := why_not_public(picture.url)):
             problems.append(Problem("image.url", f"nobody can fetch {picture.url[:200]!r}: {reason}", where, rule))
     if picture.format:  # else nobody looked at it

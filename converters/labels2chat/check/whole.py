@@ -25,7 +25,7 @@ class Tally(Struct):
 
     def full(self, images: int, size: int, target: Target) -> bool:
         """Whether one more line would take the file over a limit."""
-        if self.bytes + size > target.file_bytes.value:
+        if self.bytes + size > target.file_bytes.value or self.examples >= target.examples_per_file.value:
             return True
         return images > 0 and self.image_examples >= target.image_examples_per_file.value
 
@@ -40,6 +40,9 @@ def check_file(tally: Tally, target: Target) -> list[Problem]:
     if tally.image_examples > most.value:
         text = f"{tally.image_examples:,} examples with images; at most {most.value:,} are taken"
         problems.append(Problem("file.too_many", text, "", target.cite(most)))
+    if tally.examples > (limit := target.examples_per_file).value:
+        text = f"{tally.examples:,} examples; at most {limit.value:,} are taken"
+        problems.append(Problem("file.too_many", text, "", target.cite(limit)))
     if tally.bytes > target.file_bytes.value:
         text = f"{tally.bytes:,} bytes; at most {target.file_bytes.value:,} are taken"
         problems.append(Problem("file.too_large", text, "", target.cite(target.file_bytes)))

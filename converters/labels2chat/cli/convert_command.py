@@ -55,6 +55,9 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
 @click.option("-o", "--out", required=True, type=click.Path(), help="The folder to make.")
 @click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
 @click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
+@click.option(
+    "--to-option", "target_options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the target."
+)
 @click.option("--split", help="Convert this split only.")
 @click.option("--limit", type=click.IntRange(1), help="Convert the first so many samples only.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
@@ -67,7 +70,7 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     help="Conversations, or preference pairs.",
 )
 @click.option("--detail", help="Detail of the images: low, high, auto.")
-@click.option("--images", help="How images travel: inline or url.")
+@click.option("--images", help="How images travel: inline, url, files or link; each target's own list.")
 @click.option("--url-prefix", help="The public address under which the image files lie.")
 @click.option(
     "--verify",
@@ -91,6 +94,12 @@ def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> 
     "--max-rejects",
     metavar="N|P%",
     help="Exit with 3 above this; 10% if not given, once 100 samples were read.",
+)
+@click.option(
+    "--as",
+    "pack",
+    type=click.Choice(["parquet", "webdataset"]),
+    help="Besides the lines, the same rows with their images inside, and a card for a hub.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")

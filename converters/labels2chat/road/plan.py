@@ -18,7 +18,7 @@ _TEXT_BYTES = 1500
 def plan(tasks: Iterable[Task], job: Job, shard_size: int | None) -> Iterator[Entry]:
     """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold."""
     target, inline = job.target, job.delivery == "inline"
-    most = shard_size or target.image_examples_per_file.value
+    most = shard_size or target.examples_per_shard
     room = target.file_bytes.value * 0.98
     open_entries: dict[str, Entry] = {}
     filled: Counter[str] = Counter()

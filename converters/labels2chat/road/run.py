@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -21,15 +23,18 @@ from labels2chat.check import Tally, check_file
 from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
+from labels2chat.packs import PACKS, pack_of, rows
+from labels2chat.packs.card import card
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, start_over, take_up
+from labels2chat.road.output import SideFiles, close, make_folder, start_over, take_up
+from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.shards import Entry, Report, damage, sweep
-from labels2chat.target import Target, load_target
+from labels2chat.target import Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
@@ -59,6 +64,7 @@ def convert(
     *,
     options: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
+    target_options: dict[str, str] | None = None,
     split: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -72,6 +78,7 @@ def convert(
     workers: int | None = None,
     engine: str | None = None,
     max_rejects: str | None = None,
+    pack: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -86,16 +93,18 @@ def convert(
         target: a built-in target's name, the path of a profile, or a loaded one.
         options: the adapter's, where `source` is text.
         params: the template's parameters.
+        target_options: the target's: {'bucket_owner': '123456789012'}.
         split: convert this split only.
         limit: convert the first so many samples only.
         coordinates: a convention; wins over the template's, which wins over the target's.
         method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
-        images: 'inline' or 'url'; the target's first choice where None.
+        images: 'inline', 'url', 'files' or 'link'; the target's first choice where None.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
         workers: how many prepare and write samples; one per processor where None.
         engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -110,8 +119,12 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    if method not in target.methods:
+        raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
+    if pack is not None:
+        _ready_to_pack(pack, delivery, target)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
@@ -120,7 +133,7 @@ def convert(
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target))
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}))
     job.outcomes = source.after is not None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
@@ -139,7 +152,8 @@ def convert(
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
-        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
+        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape}
+        | ({"options": target_options} if target_options else {}),
         "options": {
             "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
@@ -153,7 +167,8 @@ def convert(
             "url_prefix": url_prefix,
             "verify": verify,
             "shard_size": shard_size,
-        },
+        }
+        | ({"as": pack} if pack else {}),
     }
     identity = clean(identity)
     workers = workers or os.cpu_count() or 1
@@ -168,7 +183,7 @@ def convert(
             start_over(out, identity)
             entries = plan(assign(samples, job), job, shard_size)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started)
+        manifest = close(out, identity, source, reports, started, _side_files(target, pack, source))
         if source.after is not None:
             for report in reports:
                 became |= report.unwritten
@@ -199,7 +214,7 @@ def _work(
             report = finished.get(entry.name)
             if report is not None and report.digest != entry.digest:
                 raise other_data(entry.name)
-            if report is not None and damage(job.out, report.files) is None:
+            if report is not None and damage(job.out, report.files) is None and _has_pictures(report, job):
                 reports[entry.name] = report
                 tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
             else:
@@ -336,11 +351,21 @@ def _template_identity(templates: list[tuple[Template, float]]) -> dict[str, Any
 def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
     delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
     _word("images", delivery, target.delivery)
-    if delivery != "url" and url_prefix:
+    if delivery in AS_FILES and target.url_schemes.stated:
+        if not url_prefix:
+            raise UsageError(
+                f"--images {delivery} for {target.name} needs --url-prefix: the address under which OUT will lie, "
+                f"such as {target.schemes[0]}bucket/folder/"
+            )
+    elif delivery != "url" and url_prefix:
         raise UsageError("--url-prefix goes with --images url")
-    if url_prefix and not url_prefix.startswith(("http://", "https://")):
-        raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
+    if url_prefix and not url_prefix.startswith(target.schemes):
+        raise UsageError(f"--url-prefix {url_prefix}: an address begins with {' or '.join(target.schemes)}")
     return delivery
+
+
+def _has_pictures(report: Report, job: Job) -> bool:
+    return job.delivery not in AS_FILES or gone(job.out, report.files) is None
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:
@@ -360,6 +385,46 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
 
-def _encoder(target: Target) -> Callable[[Example], list[bytes]]:
-    encode: Callable[[Example], list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
-    return encode
+def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], list[bytes]]:
+    """Find the shape's writer, and give it the options that it takes beside the example."""
+    encode: Callable[..., list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
+    known = list(inspect.signature(encode).parameters)[1:]
+    if unknown := next((name for name in options if name not in known), None):
+        raise UsageError(f"the target {target.name} has no option {unknown!r}{did_you_mean(unknown, known)}")
+    return partial(encode, **options) if options else encode
+
+
+def _side_files(target: Target, pack: str | None, source: Source) -> SideFiles | None:
+    """Find what the shape writes beside the lines, if it does, and what a pack does."""
+    shape = import_module(f"labels2chat.targets.{target.shape}")
+    own: SideFiles | None = getattr(shape, "side_files", None)
+    if pack is None:
+        return own
+
+    def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:
+        found = own(out, manifest) if own is not None else {}
+        pieces = import_module(f"labels2chat.packs.{pack}").pieces
+        columns = shape.columns(manifest["options"]["method"])
+        for row in manifest["shards"]:
+            found[pack_of(row, pack)] = pieces(rows(out, row["file"], columns), columns)
+        kept = (out / "README.md").is_file()  # it may have been written on by hand since
+        text = (out / "README.md").read_bytes() if kept else card(manifest, pack, source.licenses)
+        return found | {"README.md": [text]}
+
+    return side_files
+
+
+def _ready_to_pack(pack: str, delivery: str, target: Target) -> None:
+    """Raise UsageError where `--as` can't be: for a target whose lines have no column of images in files."""
+    _word("as", pack, PACKS)
+    able = [name for name in target_names() if _has_columns(load_target(name))]
+    if not _has_columns(target):
+        raise UsageError(f"--as {pack}: the lines of {target.name} have no column of images; take {', '.join(able)}")
+    if delivery not in AS_FILES:
+        raise UsageError(f"--as {pack} goes with --images files or link")
+    packer = import_module(f"labels2chat.packs.{pack}")
+    packer.ready()
+
+
+def _has_columns(target: Target) -> bool:
+    return hasattr(import_module(f"labels2chat.targets.{target.shape}"), "columns")

@@ -6,7 +6,6 @@ https://platform.openai.com/docs/guides/vision-fine-tuning.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from typing import Any
 import msgspec
 import pybase64
 
-from labels2chat.errors import RecordError
-from labels2chat.images import measure
+from labels2chat.targets._lines import kind, read, write
+from labels2chat.targets._pictures import inlined
 from labels2chat.targets._tools import read_tools
-from labels2chat.targets._twice import key_twice
 from labels2chat.types import Example, Message, Picture, Problem
-
-_JSON = msgspec.json.Encoder()
 
 PAIR = ("input", "preferred_output", "non_preferred_output")
 """The keys of a preference pair."""
@@ -54,16 +50,13 @@ def encode(example: Example) -> list[bytes]:
             "preferred_output": messages[-1:],
             "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
         }
-    try:
-        text = _JSON.encode_lines([line])
-    except UnicodeEncodeError:
-        raise RecordError("text.surrogate", "the text holds a lone surrogate and can't be written as UTF-8") from None
-    inlined = [picture for picture in example.pictures() if picture.data is not None]
-    if not inlined:
+    text = write(line)
+    held = [picture for picture in example.pictures() if picture.data is not None]
+    if not held:
         return [text]
     head, *rest = text.split(b"\x00")
     pieces = [head]
-    for picture, after in zip(inlined, rest, strict=True):
+    for picture, after in zip(held, rest, strict=True):
         pieces.append(b'"data:image/%s;base64,' % picture.format.encode())
         pieces.append(pybase64.b64encode(picture.data or b""))
         pieces.append(b'"' + after)
@@ -101,52 +94,35 @@ def decode(line: bytes, folder: Path | None = None, keep: bool = False) -> tuple
     """
     problems: list[Problem] = []
     example = Example(id="", messages=[])
-    try:
-        content = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return example, [_not_json(line, error)]
-    if not isinstance(content, dict):
-        return example, [Problem("example.schema", f"an example is a JSON object, this is {_kind(content)}")]
-    if (key := key_twice(line, content)) is not None:
-        return example, [Problem("example.json", f"the key {key!r} stands twice in one object, and one is lost")]
+    content = read(line, problems)
+    if content is None:
+        return example, problems
     pair = [key for key in PAIR if key in content]
     if pair and "messages" not in content:
-        _read_pair(content, example, problems, keep)
-        return example, problems
-    _read_messages(content.get("messages"), "messages", example, problems, content, keep)
-    read_tools(content, "", problems)
-    if pair:
-        text = f"{pair[0]} belongs to a preference pair, and messages to a conversation; this has both"
-        problems.append(Problem("example.schema", text, pair[0]))
+        _read_pair(content, example, problems)
+    else:
+        _read_messages(content.get("messages"), "messages", example, problems, content)
+        read_tools(content, "", problems)
+        if pair:
+            text = f"{pair[0]} belongs to a preference pair, and messages to a conversation; this has both"
+            problems.append(Problem("example.schema", text, pair[0]))
+    if not keep:
+        for picture in example.pictures():
+            picture.data = None
     return example, problems
 
 
-def _not_json(line: bytes, error: Exception) -> Problem:
-    """Say what keeps a line from being read."""
-    try:
-        json.loads(line.decode(), parse_constant=_refuse)
-    except UnicodeDecodeError:
-        return Problem("file.encoding", f"not JSON: {str(error)[:200]}")
-    except (ValueError, RecursionError):
-        return Problem("example.json", f"not JSON: {str(error)[:200]}")
-    return Problem("text.surrogate", "a text holds half of a surrogate pair, such as \\ud800")
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(word)
-
-
-def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem], keep: bool) -> None:
+def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem]) -> None:
     """Read a preference pair as its input followed by the preferred answer; the other one becomes `rejected`."""
     given = content.get("input")
     messages = given.get("messages") if isinstance(given, dict) else None
     known = given if isinstance(given, dict) else content
-    _read_messages(messages, "input.messages", example, problems, known, keep)
+    _read_messages(messages, "input.messages", example, problems, known)
     read_tools(known, "input." if isinstance(given, dict) else "", problems)
     worse = Example(id="", messages=[])
     for key, into in (("preferred_output", example), ("non_preferred_output", worse)):
         before = len(into.messages)
-        _read_messages(content.get(key), key, into, problems, content, keep)
+        _read_messages(content.get(key), key, into, problems, content)
         for number, message in enumerate(into.messages[before:]):
             if message.role not in ("assistant", "tool", ""):
                 text = f"an answer is from the assistant, this is from {message.role!r}"
@@ -157,11 +133,11 @@ def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem
 
 
 def _read_messages(
-    messages: Any, where: str, example: Example, problems: list[Problem], content: dict[str, Any], keep: bool
+    messages: Any, where: str, example: Example, problems: list[Problem], content: dict[str, Any]
 ) -> None:
     if not isinstance(messages, list):
         keys = ", ".join(list(content)[:8])
-        found = f"not there (keys: {keys})" if messages is None and "messages" not in content else _kind(messages)
+        found = f"not there (keys: {keys})" if messages is None and "messages" not in content else kind(messages)
         problems.append(Problem("example.schema", f"{where} must be a list; it is {found}", where))
         return
     if not messages and where != "messages":
@@ -169,7 +145,7 @@ def _read_messages(
     called: set[str] = set()
     for number, item in enumerate(messages):
         place = f"{where}[{number}]"
-        example.messages.append(_read_message(item, place, problems, keep))
+        example.messages.append(_read_message(item, place, problems))
         if isinstance(item, dict):
             _read_call_ids(item, place, called, problems)
 
@@ -187,16 +163,16 @@ def _read_call_ids(item: dict[str, Any], where: str, called: set[str], problems:
             problems.append(Problem("example.schema", text, f"{where}.tool_call_id"))
 
 
-def _read_message(item: Any, where: str, problems: list[Problem], keep: bool) -> Message:
+def _read_message(item: Any, where: str, problems: list[Problem]) -> Message:
     message = Message(role="", content=[])
     if not isinstance(item, dict):
-        problems.append(Problem("example.schema", f"a message is an object, this is {_kind(item)}", where))
+        problems.append(Problem("example.schema", f"a message is an object, this is {kind(item)}", where))
         return message
     role = item.get("role")
     if isinstance(role, str):
         message.role = role
     else:
-        problems.append(Problem("example.role", f"role must be a string; it is {_kind(role)}", f"{where}.role"))
+        problems.append(Problem("example.role", f"role must be a string; it is {kind(role)}", f"{where}.role"))
     _unread(item, _OF_A_MESSAGE, where, problems)
     message.tool_calls = item.get("tool_calls") or item.get("function_call")
     _read_keys(item, message, where, problems)
@@ -205,11 +181,11 @@ def _read_message(item: Any, where: str, problems: list[Problem], keep: bool) ->
         message.content.append(content)
     elif isinstance(content, list):
         for number, part in enumerate(content):
-            message.content.append(_read_part(part, message.role, f"{where}.content[{number}]", problems, keep))
+            message.content.append(_read_part(part, message.role, f"{where}.content[{number}]", problems))
     elif content is None and message.role == "assistant" and isinstance(item.get("refusal"), str):
         message.content.append(item["refusal"])
     elif not (content is None and message.tool_calls):
-        text = f"content must be text or a list of parts; it is {_kind(content)}"
+        text = f"content must be text or a list of parts; it is {kind(content)}"
         problems.append(Problem("example.schema", text, f"{where}.content"))
     return message
 
@@ -227,73 +203,47 @@ def _read_keys(item: dict[str, Any], message: Message, where: str, problems: lis
         if isinstance(item.get("name"), str):
             message.name = item["name"]
         else:
-            text = f"name must be text; it is {_kind(item.get('name'))}"
+            text = f"name must be text; it is {kind(item.get('name'))}"
             problems.append(Problem("example.schema", text, f"{where}.name"))
     if "tool_calls" in item and not item["tool_calls"]:
         text = f"tool_calls must be a list of calls; it is {item['tool_calls']!r}"
         problems.append(Problem("example.schema", text, f"{where}.tool_calls"))
 
 
-def _read_part(part: Any, role: str, where: str, problems: list[Problem], keep: bool) -> str | Picture:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "image_url":
+def _read_part(part: Any, role: str, where: str, problems: list[Problem]) -> str | Picture:
+    sort = part.get("type") if isinstance(part, dict) else None
+    if sort == "image_url":
         _unread(part, _OF_AN_IMAGE, where, problems)
-        return _read_image(part.get("image_url"), where, problems, keep)
-    field = "refusal" if kind == "refusal" and role == "assistant" else "text"
-    if kind == field:
+        return _read_image(part.get("image_url"), where, problems)
+    field = "refusal" if sort == "refusal" and role == "assistant" else "text"
+    if sort == field:
         _unread(part, _OF_A_PART[field], where, problems)
-    if kind == field and isinstance(part.get(field), str):
+    if sort == field and isinstance(part.get(field), str):
         return part[field]  # type: ignore[no-any-return]
-    if kind == field:
-        text = f"a {field} part needs {field}; it has {_kind(part.get(field))}"
+    if sort == field:
+        text = f"a {field} part needs {field}; it has {kind(part.get(field))}"
     else:
-        text = f"a part is of type text or image_url; this is {kind!r}" if kind else "a part is an object with a type"
+        text = f"a part is of type text or image_url; this is {sort!r}" if sort else "a part is an object with a type"
     problems.append(Problem("example.schema", text, where))
     return ""
 
 
-def _read_image(image: Any, where: str, problems: list[Problem], keep: bool) -> Picture:
+def _read_image(image: Any, where: str, problems: list[Problem]) -> Picture:
     """Read an image part; what is wrong with its bytes leaves a picture without a format."""
     place = f"{where}.image_url.url"
     picture = Picture(index=0, name=place)
     url = image.get("url") if isinstance(image, dict) else None
     if not isinstance(url, str):
-        text = f"image_url must be an object with a url; it is {_kind(image)}"
+        text = f"image_url must be an object with a url; it is {kind(image)}"
         problems.append(Problem("example.schema", text, f"{where}.image_url"))
         return picture
     _unread(image, _OF_AN_IMAGE_URL, f"{where}.image_url", problems)
-    if "detail" in image:
-        picture.detail = image["detail"] if isinstance(image["detail"], str) else repr(image["detail"])
     if url[:8].lower().startswith(("https://", "http://")):  # RFC 3986, 3.1: in capitals, too
         picture.url = url
-        return picture
-    head, comma, body = url.partition(",")
-    if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
-        text = f"neither a data URI with base64 nor an http(s) URL: {url[:60]!r}"
-        problems.append(Problem("image.url", text, place))
-        return picture
-    try:
-        data = pybase64.b64decode(body, validate=True)
-    except ValueError as error:
-        problems.append(Problem("image.base64", f"not base64: {error}", place))
-        return picture
-    try:
-        header = measure(data)
-    except RecordError as error:
-        problems.append(Problem(error.code, str(error), place))
-        return picture
-    if head[11:-7] != header.format:
-        text = f"the URI says image/{head[11:-7]}, the bytes are {header.format}"
-        problems.append(Problem("image.mime", text, place))
-    if header.orientation != 1:
-        text = f"EXIF says that the image is turned ({header.orientation}); the model may see it lying on its side"
-        problems.append(Problem("image.orientation", text, place))
-    if header.animated:
-        problems.append(Problem("image.animated", "an animation, of which the model sees one frame", place))
-    picture.format, picture.mode, picture.size = header.format, header.mode, len(data)
-    picture.width, picture.height = header.upright
-    picture.animated = header.animated
-    picture.data = data if keep else None
+    else:
+        picture = inlined(url, place, problems) or picture
+    if "detail" in image:
+        picture.detail = image["detail"] if isinstance(image["detail"], str) else repr(image["detail"])
     return picture
 
 
@@ -302,8 +252,3 @@ def _unread(item: Mapping[str, Any], known: frozenset[str], where: str, problems
     if not item.keys() <= known:
         keys = ", ".join(repr(key) for key in item if key not in known)
         problems.append(Problem("example.unknown_key", f"nobody reads {keys[:200]} here", where))
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct, field
@@ -17,7 +18,7 @@ from labels2chat.images import verify
 from labels2chat.target import Target
 from labels2chat.types import Example, Picture, Problem
 
-Decode = Callable[[bytes], tuple[Example, list[Problem]]]
+Decode = Callable[[bytes, Path], tuple[Example, list[Problem]]]
 
 _SOFT = WARNINGS | {"image.mime"}
 """What `decode` may find with an example that can be read all the same."""
@@ -49,9 +50,15 @@ def decoder(target: Target) -> Decode:
 
 
 def look(
-    line: bytes, target: Target, decode: Decode, first: bool = False, pixels: bool = False, private: bool = False
+    line: bytes,
+    folder: Path,
+    target: Target,
+    decode: Decode,
+    first: bool = False,
+    pixels: bool = False,
+    private: bool = False,
 ) -> Look:
-    """Hold a line against the rules.
+    """Hold a line against the rules; what it points at is looked for in `folder`.
 
     `first` says that it is its file's, `pixels` that images are decoded whole, `private` that addresses need not be
     public.
@@ -69,7 +76,7 @@ def look(
         found.problems.append(Problem("file.too_large", text, "", rule))
         found.shape = "chat"
         return found
-    example, problems = decode(line)
+    example, problems = decode(line, folder)
     found.problems += problems
     found.shape = "chat" if example.rejected is None else "pair"
     pictures = example.pictures()
@@ -77,14 +84,16 @@ def look(
     hard = [problem for problem in problems if problem.code not in _SOFT]
     if not hard or (example.messages and not any(map(_covers_all, hard))):
         found.problems += _not_said_already(check(example, target, private) + check_calls(example), hard, example)
+    if found.shape == "pair" and "dpo" not in target.methods:
+        found.problems.append(Problem("example.schema", f"{target.name} takes no preference pairs"))
     if pixels:
         found.problems += _decoded(pictures)
     if not hard:
         found.key = _digest(example)
     refused = [problem.where for problem in found.problems if problem.code == "image.url"]
     for picture in pictures:
-        if picture.url is not None and not any(_within(place, picture.name) for place in refused):
-            found.urls.append((picture.name, picture.url))
+        if (picture.url or "")[:4].lower() == "http" and not any(_within(place, picture.name) for place in refused):
+            found.urls.append((picture.name, picture.url or ""))
     return found
 
 
@@ -145,4 +154,4 @@ def _digest(example: Example) -> int:
 
 
 def _seen(picture: Picture) -> tuple[str | None, str | None, int]:
-    return picture.url, picture.detail, picture.size
+    return picture.url or picture.file, picture.detail, picture.size

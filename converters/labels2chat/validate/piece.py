@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -82,7 +83,7 @@ def check_piece(job: Job) -> Piece:
         if not piece.ends:
             piece.start = at
         first = at == 0
-        found = look(line, job.target, decode, first, job.pixels, job.private)
+        found = look(line, Path(job.path).parent, job.target, decode, first, job.pixels, job.private)
         row = Row(len(piece.ends), found.problems, found.urls if job.urls else [])
         if job.fix and found.problems:
             found, row = _mend(line, found, row, job)
@@ -105,7 +106,9 @@ def _mend(line: bytes, found: Look, row: Row, job: Job) -> tuple[Look, Row]:
     new = repair(line, job.target)
     again = found
     if new is not None:
-        again = look(new, job.target, decoder(job.target), pixels=job.pixels, private=job.private)
+        again = look(
+            new, Path(job.path).parent, job.target, decoder(job.target), pixels=job.pixels, private=job.private
+        )
     if new is None or any(problem.code not in WARNINGS for problem in again.problems):
         if any(problem.code not in WARNINGS for problem in found.problems):
             row.fate = "rejected"
