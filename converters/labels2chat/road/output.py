@@ -88,7 +88,8 @@ def _made(out: Path) -> set[str]:
     if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
-    names |= {str(row.get("file")) for row in (manifest or {}).get("shards", ())}
+    rows = (manifest or {}).get("shards")
+    names |= {str(row.get("file")) for row in (rows if isinstance(rows, list) else ()) if isinstance(row, dict)}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
     if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
         names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}

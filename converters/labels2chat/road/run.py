@@ -110,6 +110,9 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    for option, number in (("limit", limit), ("shard_size", shard_size), ("workers", workers)):
+        if number is not None and number < 1:
+            raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
     source = open_source(source, options)
@@ -141,7 +144,7 @@ def convert(
         "template": _template_identity(templates),
         "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
         "options": {
-            "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
+            "adapter": {key: _written(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
             "split": split,
             "limit": limit,
@@ -341,6 +344,11 @@ def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str
     if url_prefix and not url_prefix.startswith(("http://", "https://")):
         raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
     return delivery
+
+
+def _written(value: Any) -> str:
+    """Write an adapter's option as the command line has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:
