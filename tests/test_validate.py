@@ -1157,6 +1157,16 @@ MENDABLE: dict[str, tuple[Any, str]] = {
     "turned": (inside(turned(), "image/jpeg"), "data:image/jpeg;base64,/9j/"),
     "moving": (inside(moving(), "image/webp"), "data:image/webp;base64,UklG"),
     "over 10 MB": (inside(noise(1900)), "data:image/jpeg;base64,/9j/"),
+    "spaces around an address": (shown(" https://example.com/a.png\n"), "https://example.com/a.png"),
+    "roles in capitals": (
+        chat({"role": "System", "content": "a"}, {**user(image(uri(pixels(shade=20)))), "role": "USER "}, answer()),
+        "data:image/png;base64,iVBOR",
+    ),
+    "an empty part": (chat(user(text(" "), image(uri(pixels(shade=21)))), answer()), "data:image/png;base64,iVBOR"),
+    "a list of no calls": (
+        chat(user(image(uri(pixels(shade=22)))), answer("a", tool_calls=[])),
+        "data:image/png;base64,iVBOR",
+    ),
     "detail in capitals": (shown(uri(pixels(shade=16)), detail="LOW"), "data:image/png;base64,iVBOR"),
     "detail null": (shown(uri(pixels(shade=17)), detail=None), "data:image/png;base64,iVBOR"),
     "null keys": (

@@ -29,11 +29,7 @@ def why_not_public(url: str) -> str | None:
     if host.rstrip(".") == _OWN[0] or host.rstrip(".").endswith(_OWN[1:]):
         return f"{host} is a name on one's own machine or network"
     address = _literal(host)
-    if address is not None:
-        return why_private(address)
-    if "." not in host.rstrip("."):  # RFC 7085: what names without a dot stand for
-        return f"{host} is a name without a dot, which is one on one's own network"
-    return None
+    return why_private(address) if address is not None else None
 
 
 def why_private(address: str) -> str | None:

@@ -102,7 +102,9 @@ def _made(out: Path) -> set[str]:
     if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
-    names |= {str(row.get("file")) for key in ("shards", "side_files") for row in (manifest or {}).get(key, ())}
+    lists = [(manifest or {}).get(key) for key in ("shards", "side_files")]
+    rows = [row for found in lists if isinstance(found, list) for row in found]
+    names |= {str(row.get("file")) for row in rows if isinstance(row, dict)}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
     if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
         names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import msgspec
@@ -106,9 +106,17 @@ def sha256(path: Path) -> str:
 
 
 def against_manifest(
-    folder: Path, manifest: Manifest, target: Target, hashes: dict[Path, str], tallies: dict[str, Tally]
+    folder: Path,
+    manifest: Manifest,
+    target: Target,
+    hashes: dict[Path, str],
+    tallies: dict[str, Tally],
+    flawed: Container[str],
 ) -> Iterator[tuple[str, Problem]]:
-    """Yield (file, problem) for each damaged, missing or foreign file, and for numbers that don't add up."""
+    """Yield (file, problem) for each damaged, missing or foreign file, and for numbers that don't add up.
+
+    What can't be read in a `flawed` file was not counted.
+    """
     listed = {row.file: row for row in manifest.shards}
     for name, row in listed.items():
         path = folder / name
@@ -121,7 +129,7 @@ def against_manifest(
         if hashes[path] != row.sha256:
             text = f"sha256 is {hashes[path][:12]}…, the manifest says {row.sha256[:12]}…"
             yield name, Problem("file.hash", "; ".join([text, *other]))
-        elif other:
+        elif other and str(path) not in flawed:
             yield "manifest.json", Problem("manifest.accounting", f"{name} has {', '.join(other)}")
     for path in hashes:
         if path.parent == folder and path.name not in listed:

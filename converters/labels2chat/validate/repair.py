@@ -23,7 +23,8 @@ _NEVER_NULL = ("name", "weight", "tool_calls")
 def repair(line: bytes, target: Target) -> bytes | None:
     """Return the line as it should be, with its line end; None for what can't be read as JSON.
 
-    Byte order marks go. A lone address becomes an object. Images get standard base64, their true format, and where the
+    Byte order marks, nulls that stand for nothing and empty texts beside other parts go. A lone address becomes an
+    object, a role small letters. Images get standard base64, their true format, and where the
     target asks for it another format, colour mode, orientation or size. Whether that was enough, the checks will say.
     """
     try:
@@ -32,12 +33,17 @@ def repair(line: bytes, target: Target) -> bytes | None:
         return None
     for message in _messages(content):
         for key in _NEVER_NULL:
-            if key in message and message[key] is None:
+            if key in message and (message[key] is None or message[key] == []):
                 del message[key]
+        role = message.get("role")
+        if isinstance(role, str) and role not in target.roles and role.strip().lower() in target.roles:
+            message["role"] = role.strip().lower()
         parts = message.get("content")
-        for part in parts if isinstance(parts, list) else ():
-            if isinstance(part, dict) and part.get("type") == "image_url":
-                _image(part, target)
+        if isinstance(parts, list):
+            message["content"] = [part for part in parts if not _empty(part)] or parts
+            for part in message["content"]:
+                if isinstance(part, dict) and part.get("type") == "image_url":
+                    _image(part, target)
     return _JSON.encode(content) + b"\n"
 
 
@@ -49,6 +55,11 @@ def _messages(content: Any) -> Iterator[dict[str, Any]]:
     for messages in lists:
         if isinstance(messages, list):
             yield from (message for message in messages if isinstance(message, dict))
+
+
+def _empty(part: Any) -> bool:
+    """Whether a part is a text of nothing, which says as much when it isn't there."""
+    return isinstance(part, dict) and part.get("type") == "text" and str(part.get("text", "?")).strip() == ""
 
 
 def _image(part: dict[str, Any], target: Target) -> None:
@@ -68,7 +79,9 @@ def _image(part: dict[str, Any], target: Target) -> None:
 
 
 def _uri(url: str, target: Target) -> str:
-    """Write a data URI anew; what is none, or has no image in it, stays as it is."""
+    """Write a data URI anew, and an address without spaces around it; what has no image in it stays as it is."""
+    if url.strip()[:4].lower() == "http":
+        return url.strip()
     try:
         data = _bytes(url)
         plan = fit(measure(data), len(data), target)

@@ -84,7 +84,9 @@ def validate(
                 future.cancel()
             raise
     for folder, manifest in manifests.items():
-        for name, problem in folders.against_manifest(folder, manifest, own[folder], digests, course.tallies):
+        for name, problem in folders.against_manifest(
+            folder, manifest, own[folder], digests, course.tallies, course.flawed
+        ):
             course.say(str(folder / name), 0, problem, own[folder])
     return course.verdict()
 
@@ -106,6 +108,8 @@ class _Course:
         self.levels: Counter[str] = Counter()
         self.fates: Counter[str] = Counter()
         self.unmended = 0
+        self.flawed: set[str] = set()
+        """Files with something wrong in their lines."""
         self.seen: dict[Path, Seen] = {}
         self.rejects = mended.Rejects(out) if out is not None else None
         self.file = -1
@@ -136,6 +140,8 @@ class _Course:
     def say(self, file: str, line: int, problem: Problem, target: Target, fate: str = "") -> None:
         """Hand on one finding, and count it."""
         made = finding(file, line, problem, target, fate)
+        if line:
+            self.flawed.add(file)
         self.codes[made.code] += 1
         self.levels[made.level] += 1
         self.unmended += made.level == "error" and fate in ("", "rejected")
