@@ -115,7 +115,7 @@ class ShardWriter:
     """Says where each line of one shard goes; rolls over to a further file when told to.
 
     Whoever made the lines writes them there with `write`. A thread of the writer's own hashes what is written, in few
-    and large steps. The files get their final names all together in `finish`; a shard that fails leaves nothing behind.
+    and large steps. The files get their final names all together in `finish`.
     """
 
     def __init__(self, out: Path, entry: Entry) -> None:
@@ -165,28 +165,20 @@ class ShardWriter:
 
     def _finish(self) -> list[ShardFile]:
         made = []
-        try:
-            with saying(self.out):
-                for number, file in enumerate(self.files):
-                    name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
-                    digest = file.finish(self.buffer)
-                    made.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
-                for file, record in zip(self.files, made, strict=True):
-                    publish(file.path, self.out / record.file)
-        except BaseException:
-            self._remove()
-            raise
+        with saying(self.out):
+            for number, file in enumerate(self.files):
+                name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
+                digest = file.finish(self.buffer)
+                made.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
+            for file, record in zip(self.files, made, strict=True):
+                publish(file.path, self.out / record.file)
         return made
 
     def abandon(self) -> None:
-        """Remove what was not finished."""
+        """Let go of what was not finished; `sweep` removes it."""
         self.hasher.shutdown()
-        self._remove()
-
-    def _remove(self) -> None:
         for file in self.files:
             file.close()
-            file.path.unlink(missing_ok=True)
 
 
 class _File:
@@ -261,14 +253,18 @@ def save_report(out: Path, report: Report) -> None:
     write_whole(out / STATE / f"{report.shard}.json", msgspec.json.encode(report))
 
 
+def sweep(out: Path) -> None:
+    """Remove the temporary files of shards that were not finished."""
+    for path in (out / STATE).glob("*.tmp"):
+        path.unlink(missing_ok=True)  # a worker that outlives its run may just have given a picture its name
+
+
 def saved_reports(out: Path) -> dict[str, Report]:
-    """Read the records of the shards that an earlier run finished; temporary files of that run are removed."""
-    state = out / STATE
+    """Read the records of the shards that an earlier run finished; its temporary files are removed."""
+    sweep(out)
     reports = {}
-    for path in sorted(state.glob("*")) if state.is_dir() else ():
-        if path.suffix == ".tmp":
-            path.unlink()
-        elif path.suffix == ".json" and path.name != "run.json":
+    for path in sorted((out / STATE).glob("*.json")):
+        if path.name != "run.json":
             try:
                 report = msgspec.json.decode(path.read_bytes(), type=Report)
             except msgspec.DecodeError:

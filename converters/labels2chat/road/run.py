@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from functools import partial
 from importlib import import_module
 from itertools import islice
@@ -33,7 +33,7 @@ from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
-from labels2chat.shards import Entry, Report, damage
+from labels2chat.shards import Entry, Report, damage, sweep
 from labels2chat.target import Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
@@ -243,9 +243,13 @@ def _work(
             if last is not None:
                 made.append(last.result())
             last = shard
-    finally:
         if last is not None:
             made.append(last.result())
+    except BaseException:
+        if last is not None:
+            wait([last])
+        sweep(job.out)
+        raise
     kept = len(reports)
     reports |= {report.shard: report for report in made}
     return [reports[name] for name in names], kept
