@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from labels2chat import Image, Sample, convert
 from labels2chat.errors import OutputError, OutputExistsError, UsageError
@@ -259,3 +260,30 @@ def test_misuse(target: str, keys: dict[str, Any], said: str, make_folder: Folde
     with pytest.raises(UsageError, match=said):
         convert(f"imagefolder:{make_folder(3)}", "classify", tmp_path / "out", target, **(usual | keys))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "kept"),
+    [
+        ("RGB", "png", True),
+        ("RGBA", "webp", True),
+        ("RGB", "jpg", True),
+        ("L", "png", False),
+        ("P", "png", False),
+        ("CMYK", "jpg", False),
+        ("RGB", "bmp", False),
+        ("1", "tif", False),
+    ],
+)
+def test_what_some_processors_stop_at_is_repaired(
+    mode: str, suffix: str, kept: bool, tmp_path: Path, rows: Rows
+) -> None:
+    """Trainers say nothing of formats and modes; docs/targets.md says what is delivered to them."""
+    path = tmp_path / f"a.{suffix}"
+    Pillow.new(mode, (40, 30)).save(path)
+    sample = Sample("1", [Image("a", path=str(path))], labels=["cat"])
+    manifest = convert([sample], "classify", tmp_path / "out", "trl").manifest
+    assert manifest["images"] == {"passed_through": int(kept), "reencoded": int(not kept)}
+    (name,) = rows(tmp_path / "out" / "train-00000.jsonl")[0]["images"]
+    with Pillow.open(tmp_path / "out" / name) as picture:
+        assert picture.mode == (mode if kept else "RGB")

@@ -1,4 +1,4 @@
-"""The collators of Axolotl and Unsloth, and maestro's loader, read what is written for them."""
+"""The collators of Axolotl and Unsloth, maestro's loader and Together's checker read what is written for them."""
 
 from __future__ import annotations
 
@@ -75,3 +75,14 @@ def test_maestro(target: str, make: Make) -> None:
         assert image.size == (64, 48)
         assert entry["prefix"]
         assert ("<loc" in entry["suffix"]) == (entry["suffix"] != "none")
+
+
+def test_together(make: Make) -> None:
+    """Its own checker, which `together files check` calls too; an image by address is what it finds fault with."""
+    file = make("together") / "train-00000.jsonl"
+    check = import_module("together.lib").check_file
+    report = check(file)
+    assert report["is_check_passed"], report["message"]
+    assert report["num_samples"] == 8
+    file.write_text(file.read_text().replace("data:image/png;base64,", "https://x.y/"))
+    assert not check(file)["is_check_passed"]
