@@ -140,7 +140,7 @@ def test_a_sound_line(target: str, line: Any, write: Callable[[list[Any]], Path]
 def test_a_fault(target: str, line: Any, code: str, write: Callable[[list[Any]], Path]) -> None:
     found = [row for row in run(write([line]), target)[1] if row.line]
     assert {row.code for row in found} == {code}
-    assert all("http" in row.rule and row.remedy for row in found)
+    assert all(row.rule and row.remedy for row in found)
 
 
 @pytest.mark.parametrize("target", target_names())
