@@ -220,6 +220,8 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    answers: int = 1
+    """How many messages at the end are the better answer, for preference data: calls and what they gave come first."""
 
     def pictures(self) -> list[Picture]:
         """Every image of the example, in order."""
