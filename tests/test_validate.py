@@ -233,6 +233,10 @@ SOUND: dict[str, Any] = {
     "a data URI as text": chat(user("What is data:image/png;base64,AAAA ?"), answer("a data URI")),
     "a preference pair": pair(),
     "a pair with a system message": pair({"messages": [SYSTEM, user("i")], "tools": [], "parallel_tool_calls": True}),
+    "a pair whose worse answer is a call": pair(worse=[answer(None, tool_calls=[CALL])]),
+    "a pair with a call": pair(
+        better=[answer(None, tool_calls=[CALL]), {"role": "tool", "content": "5", "tool_call_id": "c1"}, answer("5")]
+    ),
     "keys in another order": b'{"messages": [{"content": "j", "role": "user"}, {"content": "k", "role": "assistant"}]}',
     "much white space": b' \t{ "messages" : [ {"role":"user","content":"l"} , {"role":"assistant","content":"m"} ] } ',
     "escapes": b'{"messages":[{"role":"user","content":"\\u00e9/\\ud83d\\ude00"},{"role":"assistant","content":"n"}]}',
@@ -596,6 +600,16 @@ PAIR_FAULTS: dict[str, tuple[Any, str, str]] = {
         pair({"messages": [user("a")], "tools": "crop"}),
         "example.schema",
         "input.tools",
+    ),
+    "an image in the second of two better answers": (
+        pair(better=[answer("a"), answer([WHAT, image(uri(PNG))])]),
+        "image.role",
+        "preferred_output[1].content[1]",
+    ),
+    "an empty message before the better answer": (
+        pair(better=[answer(" "), answer("a")]),
+        "example.empty_text",
+        "preferred_output[0].content",
     ),
     "equal answers": (pair(worse=[answer("a cat")]), "example.same_answers", "non_preferred_output"),
     "an answer from the user": (pair(worse=[user("no")]), "example.role", "non_preferred_output[0].role"),

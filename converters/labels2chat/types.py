@@ -224,6 +224,8 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    answers: int = 1
+    """How many messages at the end are the better answer, for preference data: calls and what they gave come first."""
     coordinates: str = ""
     """The convention of the numbers in its texts; empty for a line that was read."""
 

@@ -45,10 +45,11 @@ def check(example: Example, target: Target, private: bool = False) -> list[Probl
 
 
 def place(example: Example, number: int) -> str:
-    """Name a message as its line does: the last one of a preference pair stands apart from the others."""
+    """Name a message as its line does: the better answer of a preference pair stands apart from what was asked."""
     if example.rejected is None:
         return f"messages[{number}]"
-    return f"input.messages[{number}]" if number < len(example.messages) - 1 else "preferred_output[0]"
+    asked = len(example.messages) - example.answers
+    return f"input.messages[{number}]" if number < asked else f"preferred_output[{number - asked}]"
 
 
 def _text(text: str, message: Message, where: str, target: Target, problems: list[Problem]) -> None:

@@ -45,9 +45,10 @@ def encode(example: Example) -> list[bytes]:
     messages = [_message(message) for message in example.messages]
     line: dict[str, Any] = {"messages": messages}
     if example.rejected is not None:
+        asked = len(messages) - example.answers
         line = {
-            "input": {"messages": messages[:-1]},
-            "preferred_output": messages[-1:],
+            "input": {"messages": messages[:asked]},
+            "preferred_output": messages[asked:],
             "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
         }
     text = write(line)
@@ -123,13 +124,17 @@ def _read_pair(content: dict[str, Any], example: Example, problems: list[Problem
     for key, into in (("preferred_output", example), ("non_preferred_output", worse)):
         before = len(into.messages)
         _read_messages(content.get(key), key, into, problems, content)
+        if into is example:
+            example.answers = len(example.messages) - before
         for number, message in enumerate(into.messages[before:]):
             if message.role not in ("assistant", "tool", ""):
                 text = f"an answer is from the assistant, this is from {message.role!r}"
                 problems.append(Problem("example.role", text, f"{key}[{number}].role"))
     if worse.pictures():
         problems.append(Problem("image.role", "an image in an answer", "non_preferred_output"))
-    example.rejected = " ".join(part for message in worse.messages for part in message.content if isinstance(part, str))
+    said = [part for message in worse.messages for part in message.content if isinstance(part, str)]
+    said += [msgspec.json.encode(message.tool_calls).decode() for message in worse.messages if message.tool_calls]
+    example.rejected = " ".join(said)
 
 
 def _read_messages(
