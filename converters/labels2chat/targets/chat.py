@@ -35,6 +35,11 @@ def encode(example: Example) -> list[bytes]:
             "preferred_output": messages[-1:],
             "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
         }
+    return assemble(line, example)
+
+
+def assemble(line: dict[str, Any], example: Example) -> list[bytes]:
+    """Write a line as pieces, with the example's images where `part_of` left their places, in the same order."""
     text = write(line)
     held = [picture for picture in example.pictures() if picture.data is not None]
     if not held:
@@ -54,7 +59,7 @@ def _message(message: Message) -> dict[str, Any]:
     if len(parts) == 1 and isinstance(parts[0], str):
         written["content"] = parts[0]
     elif parts or message.tool_calls is None:
-        written["content"] = [_part(part) for part in parts]
+        written["content"] = [part_of(part) for part in parts]
     for key in ("weight", "name", "tool_calls"):
         value = getattr(message, key)
         if value is not None:
@@ -62,7 +67,8 @@ def _message(message: Message) -> dict[str, Any]:
     return written
 
 
-def _part(part: str | Picture) -> dict[str, Any]:
+def part_of(part: str | Picture) -> dict[str, Any]:
+    """Write a part of a message; an image that goes inside leaves its place."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
     image: dict[str, Any] = {"url": part.url if part.data is None else _HOLE}
@@ -79,8 +85,11 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     problems: list[Problem] = []
     example = Example(id="", messages=[])
     content = read(line, problems)
-    if content is None:
-        return example, problems
+    return (example, problems) if content is None else decode_content(content, example, problems)
+
+
+def decode_content(content: dict[str, Any], example: Example, problems: list[Problem]) -> tuple[Example, list[Problem]]:
+    """Read the object of a line."""
     if "input" in content or "preferred_output" in content:
         return _read_pair(content, example, problems)
     _read_messages(content, "messages", "messages", example, problems)
