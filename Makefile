@@ -55,7 +55,7 @@ bench: $(VENV)/.ready  ## side-by-side benchmarks, printed as ratios
 	$(BIN)/python -m tests.benchmarks
 
 soak: $(VENV)/.ready   ## the long ones: 200 kills, full-size files
-	$(BIN)/python -m pytest -n $(WORKERS) -m soak --override-ini addopts=
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m soak
 
 clean:           ## remove what the other targets made
 	rm -rf $(VENV) $(TRAINERS:%=.venv-%) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from labels2chat import Annotation, Image, Result, Sample, Source, convert
-from labels2chat.errors import OutputError, OutputExistsError
+from labels2chat.errors import OutputError, OutputExistsError, UsageError
 from labels2chat.files import locked, publish, write_whole
 from labels2chat.validate import Finding, validate
 
@@ -375,6 +375,29 @@ def test_a_manifest_can_not_name_files_elsewhere(run: Run, tmp_path: Path) -> No
 
 
 # what OUT may be
+
+
+@pytest.mark.parametrize("shards", [None, 3, "x", [3], {"file": "x"}])
+def test_a_manifest_of_another_shape_can_be_overwritten(shards: Any, run: Run, tmp_path: Path) -> None:
+    """It names nothing as ours, so what lies beside it is somebody else's."""
+    run()
+    path = tmp_path / "out" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "shards": shards}))
+    with pytest.raises(OutputExistsError, match="something else"):
+        run(seed=1, overwrite=True)
+
+
+@pytest.mark.parametrize("option", ["limit", "shard_size", "workers"])
+def test_numbers_below_one_are_refused(option: str, run: Run) -> None:
+    with pytest.raises(UsageError, match=f"{option}=0"):
+        run(**{option: 0})
+
+
+@pytest.mark.parametrize("value", [True, "true"])
+def test_a_flag_is_the_same_by_either_door(value: Any, make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_folder(12)
+    manifest = convert(f"imagefolder:{root}", "classify", tmp_path / "out", options={"follow_links": value}).manifest
+    assert manifest["options"]["adapter"] == {"follow_links": "true"}
 
 
 def test_out_is_made_with_the_folders_above_it(run: Run, tmp_path: Path) -> None:

@@ -121,6 +121,9 @@ def convert(
     _word("method", method, ("sft", "dpo"))
     if method not in target.methods:
         raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
+    for option, number in (("limit", limit), ("shard_size", shard_size), ("workers", workers)):
+        if number is not None and number < 1:
+            raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
     if pack is not None:
@@ -155,7 +158,7 @@ def convert(
         "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape}
         | ({"options": target_options} if target_options else {}),
         "options": {
-            "adapter": {key: str(value) for key, value in sorted((options or {}).items())},
+            "adapter": {key: _written(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
             "split": split,
             "limit": limit,
@@ -366,6 +369,11 @@ def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str
 
 def _has_pictures(report: Report, job: Job) -> bool:
     return job.delivery not in AS_FILES or gone(job.out, report.files) is None
+
+
+def _written(value: Any) -> str:
+    """Write an adapter's option as the command line has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _word(option: str, value: str | None, known: Iterable[str]) -> None:

@@ -61,6 +61,15 @@ class Reference:
         return (Reference, (self.reader, self.row, self.item)) if self.reader.portable else (partial, (bytes, self()))
 
 
+def read_at(file: Any, offset: int, size: int) -> bytes:
+    """Return `size` bytes of an open file, fewer at its end; processes that share the file don't disturb each other."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, offset)
+    file.seek(offset)
+    data: bytes = file.read(size)
+    return data
+
+
 class FilePictures(Struct, frozen=True):
     """Byte ranges of a file: get(offset, size)."""
 
@@ -113,8 +122,5 @@ class _Segment:
         return start
 
     def get(self, offset: int, size: int) -> bytes:
-        if hasattr(os, "pread"):  # processes share the place that a file is read at
-            return os.pread(self._file.fileno(), size, offset)
         with self._lock:
-            self._file.seek(offset)
-            return self._file.read(size)
+            return read_at(self._file, offset, size)

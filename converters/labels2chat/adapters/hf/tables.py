@@ -12,6 +12,7 @@ from typing import Any
 
 from labels2chat.adapters.hf.arrays import ArrowPictures, ParquetPictures, TablePictures, leaves, mapped, stamp
 from labels2chat.adapters.hf.features import Feature, of_json, of_row, of_schema, parsed
+from labels2chat.adapters.hf.pages import PlainPictures, plain_leaf
 from labels2chat.adapters.hf.pictures import Cell, Reference
 from labels2chat.errors import SourceError
 from labels2chat.types import Problem
@@ -35,6 +36,7 @@ class ParquetPart:
         self.folder: str | None = os.path.dirname(path)
         self.problems: list[Problem] = []
         self.json: set[str] = set()
+        self._plain: dict[str, int | None] = {}
         try:
             self._stamp, self._metadata = stamp(path), pq.read_metadata(path)
             self.features = of_schema(self._metadata.schema.to_arrow_schema())
@@ -65,8 +67,14 @@ class ParquetPart:
             raise SourceError(f"{self.path}: row group {group} is damaged: {_first_line(error)}") from None
 
     def _cells(self, column: str, group: int) -> _Cells:
-        pictures = ParquetPictures(self.path, column, f"{self.name}:{column}", self._stamp)
-        return _Cells(pictures, self._metadata.row_group(group))
+        name = f"{self.name}:{column}"
+        pictures = ParquetPictures(self.path, column, name, self._stamp)
+        cells = _Cells(pictures, self._metadata.row_group(group))
+        if column not in self._plain:
+            self._plain[column] = plain_leaf(self._metadata, column)
+        if cells.all and (leaf := self._plain[column]) is not None:
+            cells.plain = PlainPictures(self.path, leaf, name, self._stamp)
+        return cells
 
     def fingerprint(self) -> str:
         """Digest the footer, which knows the size and the statistics of each column, and the labels' bytes."""
@@ -91,6 +99,7 @@ class _Cells:
 
     def __init__(self, pictures: ParquetPictures, group: Any) -> None:
         self.pictures = pictures
+        self.plain: PlainPictures | None = None
         chunks = leaves(group, pictures.column)
         self.wanted = [chunk.path_in_schema for chunk in chunks if chunk.path_in_schema.endswith(".path")]
         (data, *_) = [chunk for chunk in chunks if chunk.path_in_schema not in self.wanted]
@@ -115,7 +124,7 @@ class _Cells:
         path = said["path"] if said else None
         if self.none:
             return Cell(path) if path is not None else None
-        return Cell(path, Reference(self.pictures, row, item), self.average)
+        return Cell(path, Reference(self.plain or self.pictures, row, item), self.average)
 
 
 class TablePart:
