@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from labels2chat.check import Tally, check, check_file
 from labels2chat.errors import SourceError, TargetError
+from labels2chat.packs import PACKS
 from labels2chat.shards import STATE, ShardFile
 from labels2chat.target import Target, load_target
 from labels2chat.types import Example, Problem
@@ -61,6 +62,11 @@ class _Rejects(Struct):
     sha256: str
 
 
+class _SideFile(Struct):
+    file: str
+    sha256: str
+
+
 class _Manifest(Struct):
     """The parts of a manifest that files are held against."""
 
@@ -69,6 +75,7 @@ class _Manifest(Struct):
     examples: _Examples
     rejects: _Rejects
     shards: list[ShardFile]
+    side_files: list[_SideFile] = field(default_factory=list)
 
 
 def validate(
@@ -179,6 +186,9 @@ def _target_of(manifest: _Manifest) -> Target:
         raise TargetError(f"{error}; name the profile with --to") from None
 
 
+_PACKS = tuple(f".{suffix}" for suffix in PACKS.values())
+
+
 def _against_manifest(
     folder: Path, manifest: _Manifest, hashes: dict[Path, str], tallies: dict[str, Tally]
 ) -> Iterator[tuple[str, Problem]]:
@@ -193,6 +203,17 @@ def _against_manifest(
             if found != row.examples:
                 text += f"; {found} examples instead of {row.examples}"
             yield name, Problem("file.hash", text)
+    for pack in manifest.side_files:
+        if pack.file.endswith(_PACKS):  # others are programs and texts, to be written on
+            try:
+                with open(folder / pack.file, "rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except (OSError, ValueError):
+                yield pack.file, Problem("file.missing", "the manifest lists this file, and it can't be read")
+            else:
+                if digest != pack.sha256:
+                    text = f"sha256 is {digest[:12]}…, the manifest says {pack.sha256[:12]}…"
+                    yield pack.file, Problem("file.hash", text)
     for path in hashes:
         if path.parent == folder and path.name not in listed:
             yield path.name, Problem("file.hash", "the manifest does not list this file")

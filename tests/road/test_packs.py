@@ -174,6 +174,21 @@ def test_the_same_bytes(pack: str, samples: list[Sample], tmp_path: Path, conten
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.parametrize(("harm", "code"), [("cut", "file.hash"), ("gone", "file.missing")])
+def test_a_pack_that_is_not_what_it_was(harm: str, code: str, samples: list[Sample], tmp_path: Path) -> None:
+    """`validate` says so, and the same run mends it."""
+    out = tmp_path / "out"
+    convert(samples, "detect", out, "trl", pack="webdataset")
+    (out / "load.py").write_text("mine")  # is nobody's business
+    path = out / "train" / "train-00000.tar"
+    data = path.read_bytes()
+    path.write_bytes(data[:-9]) if harm == "cut" else path.unlink()
+    assert validate([out]).by_code == {code: 1}
+    convert(samples, "detect", out, "trl", pack="webdataset")
+    assert path.read_bytes() == data
+    assert validate([out]).findings == 0
+
+
 def test_overwrite_takes_all_of_it_away(samples: list[Sample], tmp_path: Path) -> None:
     out = tmp_path / "out"
     convert(samples, "detect", out, "trl", pack="webdataset")

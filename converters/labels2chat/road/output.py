@@ -218,7 +218,7 @@ def close(
         shared = _changed_since(out)
         beside = side_files(out, manifest)
         write_whole(out / STATE / _NAMES, "\n".join(beside).encode())  # a run killed from here on says what is ours
-        rows = [_beside(out, name, pieces) for name, pieces in beside.items()]
+        rows = [_beside(out, name, pieces, name in shared) for name, pieces in beside.items()]
         manifest["side_files"] = [row | ({"shared": True} if row["file"] in shared else {}) for row in rows]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)
@@ -233,9 +233,15 @@ def close(
     return manifest
 
 
-def _beside(out: Path, name: str, pieces: Iterable[bytes]) -> dict[str, Any]:
+_BY_HAND = (".md", ".py", ".yaml")
+"""The ends of side files that people go on with: what they changed stays when the same run is run again."""
+
+
+def _beside(out: Path, name: str, pieces: Iterable[bytes], changed: bool) -> dict[str, Any]:
     """Write a side file, unless it says the same already, and return its row for the manifest."""
     path, temporary = out / name, out / STATE / "side.tmp"
+    if changed and name.endswith(_BY_HAND) and (kept := _digest(path)) is not None:
+        return {"file": name, "bytes": path.stat().st_size, "sha256": kept}
     digest, size = hashlib.sha256(), 0
     with saying(path):
         path.parent.mkdir(exist_ok=True)
