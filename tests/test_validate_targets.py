@@ -33,6 +33,13 @@ def chat(url: str, answer: str = "cat", question: str = "What?") -> dict[str, An
     return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": answer}]}
 
 
+def parts(url: str) -> dict[str, Any]:
+    """As Together has it: the answer is a list as well."""
+    line = chat(url)
+    line["messages"][1]["content"] = [{"type": "text", "text": "cat"}]
+    return line
+
+
 PAIR = {
     "input": {"messages": [{"role": "user", "content": "What?"}]},
     "preferred_output": [{"role": "assistant", "content": "a"}],
@@ -69,9 +76,9 @@ def marked(question: str, path: str = "a.png", **keys: Any) -> dict[str, Any]:
 
 
 SOUND: list[tuple[str, dict[str, Any]]] = [
-    ("together", chat(uri())),
-    ("together", chat(uri("webp"))),
-    ("together", chat(uri(mode="L"))),  # nobody states a colour mode
+    ("together", parts(uri())),
+    ("together", parts(uri("webp"))),
+    ("together", parts(uri(mode="L"))),  # nobody states a colour mode
     ("fireworks", chat(uri("jpeg"))),
     ("bedrock-nova", nova()),
     ("bedrock-nova", nova("s3://bucket/b.gif", format="gif")),
@@ -84,9 +91,10 @@ SOUND: list[tuple[str, dict[str, Any]]] = [
 ]
 
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
-    ("together", chat("https://example.com/a.png"), "image.url"),
-    ("together", chat(uri("gif")), "image.format"),
+    ("together", parts("https://example.com/a.png"), "image.url"),
+    ("together", parts(uri("gif")), "image.format"),
     ("together", PAIR, "example.schema"),
+    ("together", chat(uri()), "example.schema"),  # lists of parts in one message, texts in another
     ("fireworks", chat("https://example.com/a.png"), "image.url"),
     ("fireworks", chat(uri("webp")), "image.format"),
     ("fireworks", PAIR, "example.schema"),
@@ -179,3 +187,13 @@ def test_different_images_make_different_examples(write: Callable[[list[Any]], P
     assert [(row.line, row.code) for row in run(write(lines), "trl")[1]] == [(3, "example.duplicate")]
     lines = [marked("<image>What?", uri(shade=shade)) for shade in (1, 2)]
     assert [row.code for row in run(write(lines), "ms-swift")[1]] == []
+
+
+def test_parts_are_mended(write: Callable[[list[Any]], Path], tmp_path: Path) -> None:
+    path = write([chat(uri()), parts(uri(shade=1))])
+    verdict, findings = run(path, "together", fix=tmp_path / "out")
+    assert verdict.lines == {"repaired": 1, "kept": 1}
+    assert [row.fate for row in findings] == ["repaired"]
+    mended = (tmp_path / "out" / "train.jsonl").read_text().splitlines()
+    assert json.loads(mended[0]) == parts(uri())
+    assert run(tmp_path / "out" / "train.jsonl", "together")[1] == []

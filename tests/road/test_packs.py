@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -173,12 +174,41 @@ def test_the_same_bytes(pack: str, samples: list[Sample], tmp_path: Path, conten
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.parametrize(("harm", "code"), [("cut", "file.hash"), ("gone", "file.missing")])
+def test_a_pack_that_is_not_what_it_was(harm: str, code: str, samples: list[Sample], tmp_path: Path) -> None:
+    """`validate` says so, and the same run mends it."""
+    out = tmp_path / "out"
+    convert(samples, "detect", out, "trl", pack="webdataset")
+    (out / "load.py").write_text("mine")  # is nobody's business
+    path = out / "train" / "train-00000.tar"
+    data = path.read_bytes()
+    path.write_bytes(data[:-9]) if harm == "cut" else path.unlink()
+    assert validate([out]).by_code == {code: 1}
+    convert(samples, "detect", out, "trl", pack="webdataset")
+    assert path.read_bytes() == data
+    assert validate([out]).findings == 0
+
+
 def test_overwrite_takes_all_of_it_away(samples: list[Sample], tmp_path: Path) -> None:
     out = tmp_path / "out"
     convert(samples, "detect", out, "trl", pack="webdataset")
     convert(samples, "detect", out, "openai", overwrite=True)
     names = {path.name for path in out.iterdir()}
     assert names == {"train-00000.jsonl", "val-00000.jsonl", "rejects.jsonl", "manifest.json"}
+
+
+@pytest.mark.parametrize("name", ["../mine", "link/mine", "/mine", "a\0b", 7])
+def test_overwrite_never_leaves_the_folder(name: Any, samples: list[Sample], tmp_path: Path) -> None:
+    """Whatever a manifest lists."""
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    mine.write_text("mine")
+    convert(samples, "detect", out, "openai")
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    (out / "link").symlink_to(tmp_path)
+    listed = [{"file": name, "sha256": hashlib.sha256(b"mine").hexdigest()}, {"file": "link"}]
+    (out / "manifest.json").write_text(json.dumps(manifest | {"side_files": listed}))
+    convert(samples, "detect", out, "openai", seed=2, overwrite=True)
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize("again", [{}, {"seed": 3, "overwrite": True}])

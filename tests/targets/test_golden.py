@@ -61,7 +61,7 @@ CONVERSATION = [
 ]
 
 
-def parts(image: dict[str, str]) -> list[dict[str, Any]]:
+def parts(image: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"role": "system", "content": [text("Be brief.")]},
         {"role": "user", "content": [image, text("What is it?")]},
@@ -73,7 +73,10 @@ PREFIX = {"image": "images/ab/abc.jpg", "prefix": "Be brief.\nWhat is it?", "suf
 GOLDEN: dict[str, tuple[Picture, Any]] = {
     "openai": (INLINE, CHAT),
     "azure": (INLINE, CHAT),
-    "together": (INLINE, CHAT),
+    "together": (
+        INLINE,
+        {"messages": parts({"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,SlBFRw=="}})},
+    ),
     "fireworks": (INLINE, CHAT),
     "vertex": (
         GS,

@@ -134,6 +134,19 @@ def test_a_description_is_joined_not_replaced(make: Make) -> None:
     assert list(json.loads(path.read_bytes())) == ["train-00000", "val-00000", "hub"]
 
 
+@pytest.mark.parametrize(("target", "name"), [("trl", "load.py"), ("axolotl", "axolotl.yaml")])
+def test_what_was_changed_by_hand_stays(target: str, name: str, make: Make) -> None:
+    out = make(target)
+    (out / name).write_text("mine")
+    for _ in range(2):
+        make(target)
+        assert (out / name).read_text() == "mine"
+        assert validate([out]).findings == 0
+    (out / name).unlink()
+    make(target)
+    assert (out / name).read_text() != "mine"
+
+
 def test_the_list_for_llava(make: Make) -> None:
     out = make("llava", shard_size=3)
     together = lines(out / "train-00000.jsonl") + lines(out / "train-00001.jsonl")

@@ -66,10 +66,13 @@ def start_over(out: Path, identity: dict[str, Any]) -> None:
             ours.remove(pictures.FOLDER)
         # the manifest last: until then it says what is ours
         for name in sorted(ours - _changed_since(out), key="manifest.json".__eq__):
+            inner = (out / name).parent if len(Path(name).parts) > 1 else None
+            if inner is not None and inner.is_symlink():
+                continue  # it leads out of OUT, whoever wrote so
             (out / name).unlink(missing_ok=True)
-            if len(Path(name).parts) > 1:
+            if inner is not None:
                 with contextlib.suppress(OSError):
-                    (out / name).parent.rmdir()
+                    inner.rmdir()
         shutil.rmtree(out / STATE, ignore_errors=True)
     _begin(out, identity)
 
@@ -102,30 +105,39 @@ def _made(out: Path) -> set[str]:
     if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
-    lists = [(manifest or {}).get(key) for key in ("shards", "side_files")]
-    rows = [row for found in lists if isinstance(found, list) for row in found]
-    names |= {str(row.get("file")) for row in rows if isinstance(row, dict)}
+    names |= {row["file"] for key in ("shards", "side_files") for row in _rows(manifest, key)}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
     if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
         names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
     if (out / STATE / _NAMES).is_file():
         names |= {*(out / STATE / _NAMES).read_text("utf-8").split("\n")}
-    if (manifest or begun or {}).get("options", {}).get("images") in pictures.AS_FILES:
+    options = (manifest or begun or {}).get("options")
+    if isinstance(options, dict) and options.get("images") in pictures.AS_FILES:
         names.add(pictures.FOLDER)
     return {name for name in names if _inside(name)}
 
 
 def _inside(name: str) -> bool:
     path = Path(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _rows(manifest: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
+    """Return the rows of a manifest that name a file."""
+    rows = (manifest or {}).get(key)
+    return [
+        row
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict) and isinstance(row.get("file"), str) and _inside(row["file"])
+    ]
 
 
 def _changed_since(out: Path) -> set[str]:
     """Name the side files that somebody changed after they were written: they are not ours alone any more."""
     return {
         row["file"]
-        for row in (_read_ours(out / "manifest.json") or {}).get("side_files", ())
-        if row.get("shared") or _digest(out / row["file"]) not in (None, row["sha256"])
+        for row in _rows(_read_ours(out / "manifest.json"), "side_files")
+        if row.get("shared") or _digest(out / row["file"]) not in (None, row.get("sha256"))
     }
 
 
@@ -206,7 +218,7 @@ def close(
         shared = _changed_since(out)
         beside = side_files(out, manifest)
         write_whole(out / STATE / _NAMES, "\n".join(beside).encode())  # a run killed from here on says what is ours
-        rows = [_beside(out, name, pieces) for name, pieces in beside.items()]
+        rows = [_beside(out, name, pieces, name in shared) for name, pieces in beside.items()]
         manifest["side_files"] = [row | ({"shared": True} if row["file"] in shared else {}) for row in rows]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)
@@ -221,9 +233,15 @@ def close(
     return manifest
 
 
-def _beside(out: Path, name: str, pieces: Iterable[bytes]) -> dict[str, Any]:
+_BY_HAND = (".md", ".py", ".yaml")
+"""The ends of side files that people go on with: what they changed stays when the same run is run again."""
+
+
+def _beside(out: Path, name: str, pieces: Iterable[bytes], changed: bool) -> dict[str, Any]:
     """Write a side file, unless it says the same already, and return its row for the manifest."""
     path, temporary = out / name, out / STATE / "side.tmp"
+    if changed and name.endswith(_BY_HAND) and (kept := _digest(path)) is not None:
+        return {"file": name, "bytes": path.stat().st_size, "sha256": kept}
     digest, size = hashlib.sha256(), 0
     with saying(path):
         path.parent.mkdir(exist_ok=True)

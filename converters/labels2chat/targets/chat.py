@@ -51,6 +51,11 @@ def encode(example: Example) -> list[bytes]:
             "preferred_output": messages[asked:],
             "non_preferred_output": [{"role": "assistant", "content": example.rejected}],
         }
+    return assemble(line, example)
+
+
+def assemble(line: dict[str, Any], example: Example) -> list[bytes]:
+    """Write a line as pieces, with the example's images where `part_of` left their places, in the same order."""
     text = write(line)
     held = [picture for picture in example.pictures() if picture.data is not None]
     if not held:
@@ -70,7 +75,7 @@ def _message(message: Message) -> dict[str, Any]:
     if len(parts) == 1 and isinstance(parts[0], str):
         written["content"] = parts[0]
     elif parts or message.tool_calls is None:
-        written["content"] = [_part(part) for part in parts]
+        written["content"] = [part_of(part) for part in parts]
     for key in ("weight", "name", "tool_calls"):
         value = getattr(message, key)
         if value is not None:
@@ -78,7 +83,8 @@ def _message(message: Message) -> dict[str, Any]:
     return written
 
 
-def _part(part: str | Picture) -> dict[str, Any]:
+def part_of(part: str | Picture) -> dict[str, Any]:
+    """Write a part of a message; an image that goes inside leaves its place."""
     if isinstance(part, str):
         return {"type": "text", "text": part}
     image: dict[str, Any] = {"url": part.url if part.data is None else _HOLE}
@@ -96,20 +102,25 @@ def decode(line: bytes, folder: Path | None = None, keep: bool = False) -> tuple
     problems: list[Problem] = []
     example = Example(id="", messages=[])
     content = read(line, problems)
-    if content is None:
-        return example, problems
-    pair = [key for key in PAIR if key in content]
-    if pair and "messages" not in content:
-        _read_pair(content, example, problems)
-    else:
-        _read_messages(content.get("messages"), "messages", example, problems, content)
-        read_tools(content, "", problems)
-        if pair:
-            text = f"{pair[0]} belongs to a preference pair, and messages to a conversation; this has both"
-            problems.append(Problem("example.schema", text, pair[0]))
+    if content is not None:
+        decode_content(content, example, problems)
     if not keep:
         for picture in example.pictures():
             picture.data = None
+    return example, problems
+
+
+def decode_content(content: dict[str, Any], example: Example, problems: list[Problem]) -> tuple[Example, list[Problem]]:
+    """Read the object of a line."""
+    pair = [key for key in PAIR if key in content]
+    if pair and "messages" not in content:
+        _read_pair(content, example, problems)
+        return example, problems
+    _read_messages(content.get("messages"), "messages", example, problems, content)
+    read_tools(content, "", problems)
+    if pair:
+        text = f"{pair[0]} belongs to a preference pair, and messages to a conversation; this has both"
+        problems.append(Problem("example.schema", text, pair[0]))
     return example, problems
 
 

@@ -11,11 +11,13 @@ from msgspec import Struct, field
 
 from labels2chat.check import Tally
 from labels2chat.errors import SourceError, TargetError
+from labels2chat.packs import PACKS
 from labels2chat.shards import STATE, ShardFile
 from labels2chat.target import Target, load_target
 from labels2chat.types import Problem
 
 REJECTS = "rejects.jsonl"
+_PACKS = tuple(f".{suffix}" for suffix in PACKS.values())
 
 
 class _Named(Struct):
@@ -39,6 +41,11 @@ class _Rejects(Struct):
     by_code: dict[str, int] = field(default_factory=dict)
 
 
+class _SideFile(Struct):
+    file: str
+    sha256: str
+
+
 class _Shard(Struct):
     """What became of one plan entry."""
 
@@ -55,6 +62,7 @@ class Manifest(Struct):
     rejects: _Rejects
     shards: list[ShardFile]
     plan: list[_Shard] = field(default_factory=list)
+    side_files: list[_SideFile] = field(default_factory=list)
 
     def load_target(self) -> Target:
         """Return the target that the files were made for. Raises TargetError when it is not a built-in one."""
@@ -131,6 +139,7 @@ def against_manifest(
             yield name, Problem("file.hash", "; ".join([text, *other]))
         elif other and str(path) not in flawed:
             yield "manifest.json", Problem("manifest.accounting", f"{name} has {', '.join(other)}")
+    yield from _damaged_packs(folder, manifest)
     for path in hashes:
         if path.parent == folder and path.name not in listed:
             yield path.name, Problem("file.hash", "the manifest does not list this file")
@@ -146,6 +155,20 @@ def against_manifest(
         lines = data.count(b"\n")
         text = f"not as the manifest says; {lines} lines, and {manifest.rejects.lines} were written"
         yield REJECTS, Problem("file.hash", text)
+
+
+def _damaged_packs(folder: Path, manifest: Manifest) -> Iterator[tuple[str, Problem]]:
+    """Look at the packs among the side files; the others are programs and texts, to be written on."""
+    for pack in manifest.side_files:
+        if pack.file.endswith(_PACKS):
+            try:
+                digest = sha256(folder / pack.file)
+            except SourceError as error:
+                yield pack.file, Problem("file.missing", f"the manifest lists this file: {error}")
+                continue
+            if digest != pack.sha256:
+                text = f"sha256 is {digest[:12]}…, the manifest says {pack.sha256[:12]}…"
+                yield pack.file, Problem("file.hash", text)
 
 
 def _does_not_add_up(manifest: Manifest) -> Iterator[str]:

@@ -16,6 +16,8 @@ from labels2chat.target import Target
 
 _JSON = msgspec.json.Encoder()
 _STANDARD = str.maketrans("-_", "+/")
+SHAPES = ("chat", "chat_parts")
+"""The shapes of a line that are repaired."""
 _NEVER_NULL = ("name", "weight", "tool_calls")
 """Keys of a message that are there with a value or not at all."""
 
@@ -39,6 +41,8 @@ def repair(line: bytes, target: Target) -> bytes | None:
         if isinstance(role, str) and role not in target.roles and role.strip().lower() in target.roles:
             message["role"] = role.strip().lower()
         parts = message.get("content")
+        if isinstance(parts, str) and target.shape == "chat_parts":
+            message["content"] = [{"type": "text", "text": parts}]
         if isinstance(parts, list):
             message["content"] = [part for part in parts if not _empty(part)] or parts
             for part in message["content"]:

@@ -17,6 +17,7 @@ from labels2chat.validate import mended
 from labels2chat.validate.finding import Finding, Verdict, finding
 from labels2chat.validate.piece import Job, Piece, Row, check_piece, pieces
 from labels2chat.validate.pool import in_order
+from labels2chat.validate.repair import SHAPES
 from labels2chat.validate.seen import Seen
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def validate(
     rules = [own.get(folder, given) if folder is not None else given for _, folder in files]
     out = Path(fix) if fix is not None else None
     if out is not None:
-        other = next((rule for rule in rules if rule.shape != "chat"), None)
+        other = next((rule for rule in rules if rule.shape not in SHAPES), None)
         if other is not None:
             raise UsageError(f"--fix mends files of the chat shape; {other.name} has the shape {other.shape}")
         mended.make_folder(out, [path for path, _ in files])
