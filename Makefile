@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check format bench soak clean
+.PHONY: help demo test test-trainers check format bench soak clean
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -29,6 +29,19 @@ demo: $(VENV)/.ready   ## draw an example dataset and convert it
 test: $(VENV)/.ready   ## run every test
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+TRAINERS := trl llamafactory swift others
+# A venv for each: their pins contradict each other. What a list of packages can't be installed with comes alone.
+.venv-%/.ready: tests/trainers/%.txt pyproject.toml
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	if test -f tests/trainers/$*.alone.txt; then \
+	  .venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/trainers/$*.alone.txt; fi
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+test-trainers: $(TRAINERS:%=.venv-%/.ready)   ## the trainers themselves read what is written for them; slow
+	set -e; for trainer in $(TRAINERS); do LABELS2CHAT_TRAINER=$$trainer .venv-$$trainer/bin/python -m pytest tests/trainers; done
+
 check: $(VENV)/.ready  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +58,4 @@ soak: $(VENV)/.ready   ## the long ones: 200 kills, full-size files
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m soak
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TRAINERS:%=.venv-%) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from labels2chat.errors import UsageError, did_you_mean
 from labels2chat.types import Box
@@ -46,6 +48,8 @@ class Convention(Struct, frozen=True, kw_only=True):
     """Pixels count in a frame resized to multiples of this (Qwen2.5-VL's smart_resize), between these pixel counts."""
     min_pixels: int = 56 * 56
     max_pixels: int = 14 * 14 * 4 * 1280
+    square: bool = False
+    """The grid lies over the image padded to a square of its longer side, as much on both sides."""
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
         """Return the size of the frame that the numbers count in, for a delivered image of this size."""
@@ -60,6 +64,8 @@ class Convention(Struct, frozen=True, kw_only=True):
 
         Each is rounded to the nearest step, halves to the even one, and clipped to the frame.
         """
+        if self.square:
+            bbox, width, height = _padded(bbox, width, height)
         x, y, w, h = bbox
         across, down = self.frame(width, height) if self.grid is None else (self.grid, self.grid)
         right, bottom = (across, down) if self.top is None else (self.top, self.top)
@@ -140,6 +146,19 @@ class Convention(Struct, frozen=True, kw_only=True):
             f"{before}{label}{middle}{msgspec.json.encode(numbers).decode()}{after}"
             for label, numbers in by_label.items()
         )
+
+
+def _padded(bbox: Box, width: int, height: int) -> tuple[Box, int, int]:
+    """Move a box, cut to the image, into the image padded to a square; return that square's sides too.
+
+    The rule: expand2square in haotian-liu/LLaVA, llava/mm_utils.py.
+    """
+    x, y, w, h = bbox
+    left, top = min(max(x, 0), width), min(max(y, 0), height)
+    right, bottom = min(max(x + w, 0), width), min(max(y + h, 0), height)
+    side = max(width, height)
+    across, down = (side - width) // 2, (side - height) // 2
+    return (left + across, top + down, right - left, bottom - top), side, side
 
 
 def _smart_resize(width: int, height: int, factor: int, least: int, most: int) -> tuple[int, int]:
@@ -247,6 +266,22 @@ CONVENTIONS = {
             source="https://github.com/haotian-liu/LLaVA",
         ),
         Convention(
+            name="llava-1.5",
+            note="as fractions from 0 to 1 of the image padded to a square of its longer side",
+            grid=1,
+            decimals=2,
+            square=True,
+            source="https://github.com/haotian-liu/LLaVA/issues/606",
+        ),
+        Convention(
+            name="ms-swift",
+            note="as bounding boxes in the form that you were taught",
+            decimals=1,
+            key="bbox_2d",
+            point_key="point_2d",
+            source="https://swift.readthedocs.io/en/latest/Customization/Custom-dataset.html",
+        ),
+        Convention(
             name="molmo",
             note="as percentages of the image's width and height",
             grid=100,
@@ -266,8 +301,31 @@ CONVENTIONS = {
 documents nothing."""
 
 
+@cache
 def convention(name: str) -> Convention:
-    """Return the convention of that name; raises UsageError that lists the known ones."""
-    if name not in CONVENTIONS:
-        raise UsageError(f"no coordinate convention {name!r}{did_you_mean(name, CONVENTIONS)}")
-    return CONVENTIONS[name]
+    """Return the convention of that name; raises UsageError that lists the known ones.
+
+    A family whose numbers count in a resized frame takes the pixel counts that the trainer resizes between:
+    'qwen2.5-vl:max_pixels=451584,min_pixels=12544'.
+    """
+    family, colon, options = name.partition(":")
+    if family not in CONVENTIONS:
+        raise UsageError(f"no coordinate convention {family!r}{did_you_mean(family, CONVENTIONS)}")
+    found = CONVENTIONS[family]
+    if not colon:
+        return found
+    if not found.side_multiple:
+        raise UsageError(
+            f"--coordinates {name}: the numbers of {family} count in no resized frame; give {family} alone"
+        )
+    counts = {"min_pixels": found.min_pixels, "max_pixels": found.max_pixels}
+    for option in options.split(","):
+        key, _, value = option.partition("=")
+        if key not in counts or not (value.isascii() and value.isdigit()):
+            known = " and ".join(f"{key}=NUMBER" for key in counts)
+            raise UsageError(f"--coordinates {name}: {option!r} is not known; {family} takes {known}")
+        counts[key] = int(value)
+    if not found.side_multiple**2 <= counts["min_pixels"] <= counts["max_pixels"]:
+        least = found.side_multiple**2
+        raise UsageError(f"--coordinates {name}: min_pixels is at least {least}, and max_pixels at least min_pixels")
+    return replace(found, name=name, **counts)

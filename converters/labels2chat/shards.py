@@ -258,7 +258,7 @@ def save_report(out: Path, report: Report) -> None:
 def sweep(out: Path) -> None:
     """Remove the temporary files of shards that were not finished."""
     for path in (out / STATE).glob("*.tmp"):
-        path.unlink()
+        path.unlink(missing_ok=True)  # a worker that outlives its run may just have given a picture its name
 
 
 def saved_reports(out: Path) -> dict[str, Report]:

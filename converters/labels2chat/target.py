@@ -1,7 +1,8 @@
 """What a provider or trainer accepts, as dated data.
 
 A target is a YAML profile: `targets/<name>.yaml`, or a path to a file of the user's own. Every rule carries its
-source, which each finding then quotes. The shape of a line is the module `targets/<shape>.py`.
+source, which each finding then quotes; what a provider doesn't state is left out, and then anything goes.
+The shape of a line is the module `targets/<shape>.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from labels2chat.documents import Document
-from labels2chat.errors import TargetError, did_you_mean
+from labels2chat.errors import TargetError, UsageError, did_you_mean
+from labels2chat.tokens import family
 
 
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,15 +25,36 @@ class Limit(Struct, frozen=True, forbid_unknown_fields=True):
     value: Annotated[int, Meta(ge=0)]
     source: str
 
+    @property
+    def stated(self) -> bool:
+        """Whether the provider says it at all."""
+        return self.source != ""
+
 
 class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
-    """The words that a provider takes, and where it says so."""
+    """The words that a provider takes, and where it says so; any word, where it says nothing."""
 
     values: tuple[str, ...]
     source: str
 
+    @property
+    def stated(self) -> bool:
+        """Whether the provider says it at all."""
+        return self.source != ""
+
     def __contains__(self, word: object) -> bool:
-        return word in self.values
+        return word in self.values or not self.stated
+
+
+NO_MOST = Limit(1 << 62, "")
+"""An upper limit that nobody states: no number of bytes or images reaches it."""
+NO_LEAST = Limit(0, "")
+ANY = Allowed((), "")
+
+SOON = 180
+"""So many days before a sunset it is worth a warning."""
+_SHARD = 50_000
+"""Examples in a shard where a file might hold more: a finished shard is the checkpoint, and its plan is in memory."""
 
 
 class Target(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,27 +71,67 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """What the short source names of the rules stand for: name -> address."""
     coordinates: str
     """The convention of `coordinates.CONVENTIONS` that answers use unless somebody says otherwise."""
-    delivery: Annotated[tuple[Literal["inline", "url"], ...], Meta(min_length=1)]
-    """How images may travel, the default first: inline, url."""
+    delivery: Annotated[tuple[Literal["inline", "url", "files", "link"], ...], Meta(min_length=1)]
+    """How images may travel, the default first: inside the line, as an address, as files beside it, as links to the
+    dataset's own files."""
     roles: Allowed
     image_roles: Allowed
-    formats: Allowed
-    modes: Allowed
-    detail: Allowed
-    images_per_example: Limit
-    image_bytes: Limit
-    image_examples_per_file: Limit
-    examples_per_file_min: Limit
-    file_bytes: Limit
-    excluded: Allowed
+    methods: Annotated[tuple[Literal["sft", "dpo"], ...], Meta(min_length=1)] = ("sft", "dpo")
+    """Conversations, preference pairs."""
+    formats: Allowed = ANY
+    modes: Allowed = ANY
+    detail: Allowed = ANY
+    url_schemes: Allowed = ANY
+    """What an address may begin with; http and https where nothing is stated."""
+    reserved: Allowed = ANY
+    """Words that a prompt must not hold."""
+    images_per_example: Limit = NO_MOST
+    image_bytes: Limit = NO_MOST
+    image_examples_per_file: Limit = NO_MOST
+    examples_per_file: Limit = NO_MOST
+    examples_per_file_min: Limit = NO_LEAST
+    file_bytes: Limit = NO_MOST
+    excluded: Allowed = ANY
     """What the provider screens images for, and leaves out of the training."""
     excluded_opt_out: Allowed | None = None
     """What of it a provider may exempt a customer from, on application."""
     skipped_max: Limit | None = None
     """How many examples of a file may be left out before the whole job fails."""
+    tokens_per_example: Limit = NO_MOST
+    """What is over it is cut off, the answer first."""
+    tokens_of: str = "gpt-4o"
+    """The model of `tokens.FAMILIES` by whose rule images count towards it."""
+    byte_order_mark: bool = False
+    """Whether a file may begin with one, as Azure's guide asks."""
     sunset: str | None = None
     """The date from which no new job can be made, ISO 8601."""
     advice: list[str] = field(default_factory=list)
+
+    @property
+    def examples_per_shard(self) -> int:
+        """How many examples a shard is planned for."""
+        return min(self.image_examples_per_file.value, self.examples_per_file.value, _SHARD)
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """What an address begins with: 'https://'."""
+        return tuple(f"{scheme}://" for scheme in self.url_schemes.values or ("https", "http"))
+
+    def rules(self) -> dict[str, Limit | Allowed]:
+        """Return the rules that the provider states, by the profile's keys."""
+        found = {key: getattr(self, key) for key in self.__struct_fields__}
+        return {key: rule for key, rule in found.items() if isinstance(rule, Limit | Allowed) and rule.stated}
+
+    def warning(self, today: date) -> str | None:
+        """Say that the end is near, or behind us."""
+        if self.sunset is None:
+            return None
+        days = (date.fromisoformat(self.sunset) - today).days
+        if days > SOON:
+            return None
+        if days < 0:
+            return f"{self.name} takes no new jobs since {self.sunset} ({-days} days ago)"
+        return f"{self.name} takes no new jobs from {self.sunset} ({days} days from now)"
 
     def cite(self, rule: Limit | Allowed) -> str:
         """Spell out a rule's source: its address and the date on which it was read."""
@@ -89,15 +152,22 @@ def load_target(name: str) -> Target:
     document = Document(text, label, TargetError)
     target = document.convert(Target)
     for key in target.__struct_fields__:
-        if isinstance(getattr(target, key), Limit | Allowed):
-            _known_source(document, target, key)
+        rule = getattr(target, key)
+        if isinstance(rule, Limit | Allowed) and key in document.data and rule.source not in target.sources:
+            raise document.fail(
+                f"$.{key}.source", f"no source {rule.source!r}{did_you_mean(rule.source, target.sources)}"
+            )
+    try:
+        family(target.tokens_of)
+    except UsageError as error:
+        raise document.fail("$.tokens_of", str(error)) from None
     if target.shape not in (shapes := _stems(".py")):
         raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")
-    if target.sunset is not None:
+    for key in ("as_of", "sunset"):
         try:
-            date.fromisoformat(target.sunset)
+            date.fromisoformat(getattr(target, key) or target.as_of)
         except ValueError:
-            raise document.fail("$.sunset", f"{target.sunset!r} is no date; write 2026-12-31") from None
+            raise document.fail(f"$.{key}", f"{getattr(target, key)!r} is no date; write 2026-12-31") from None
     return target
 
 
@@ -113,12 +183,6 @@ def _stems(suffix: str) -> list[str]:
 
 def _folder() -> resources.abc.Traversable:
     return resources.files("labels2chat") / "targets"
-
-
-def _known_source(document: Document, target: Target, key: str) -> None:
-    source = getattr(target, key).source
-    if source not in target.sources:
-        raise document.fail(f"$.{key}.source", f"no source {source!r}{did_you_mean(source, target.sources)}")
 
 
 def _reason(error: Exception) -> str:

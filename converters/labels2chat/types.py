@@ -150,6 +150,8 @@ class Source(Struct):
     """The source's own id of each class, where it has any."""
     predictions: Callable[[str, dict[str, list[Annotation]]], None] | None = None
     """Puts predictions into the source: the name of a field, and the objects by Sample id."""
+    licenses: list[str] = field(default_factory=list)
+    """The names of the licenses that the dataset says its images are under."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 
@@ -186,6 +188,8 @@ class Picture(Struct, omit_defaults=True, gc=False):
     animated: bool = False
     data: bytes | None = None
     url: str | None = None
+    file: str | None = None
+    """Its place below the output folder, where lines point at files: 'images/0a/0a1b...jpg'."""
     detail: str | None = None
 
 
@@ -224,6 +228,10 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    answers: int = 1
+    """How many messages at the end are the better answer, for preference data: calls and what they gave come first."""
+    coordinates: str = ""
+    """The convention of the numbers in its texts; empty for a line that was read."""
 
     def pictures(self) -> list[Picture]:
         """Every image of the example, in order."""

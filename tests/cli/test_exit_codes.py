@@ -126,7 +126,7 @@ SAYS: dict[str, tuple[list[object], str]] = {
     "a folder without lines": (["validate", "nothing"], "nothing holds no .jsonl files"),
     "a manifest that is none": (["validate", "bad"], "cannot read bad/manifest.json: it is no manifest"),
     "another manifest": (["validate", "app"], "cannot read app/manifest.json: it is no manifest"),
-    "a target of another's": (["validate", "other"], "no target 'mine' (known: azure, openai"),
+    "a target of another's": (["validate", "other"], "no target 'mine' (known: a"),
     "an unknown target": (["targets", "show", "opnai"], "no target 'opnai' (did you mean 'openai'?)"),
     "an unknown template": (["templates", "show", "detct"], "no template 'detct' (did you mean 'detect'?)"),
     "a template to check": (["templates", "check", "typo.yaml"], "typo.yaml:4:1: unknown key 'usr'"),

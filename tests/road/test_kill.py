@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,8 +88,7 @@ def kill_again_and_again(
             finish(command)
             assert contents(out) == whole
             assert not [path for path in out.rglob("*") if path.suffix == ".tmp" or path.name == ".labels2chat"]
-            for path in out.iterdir():
-                path.unlink()
+            shutil.rmtree(out)
     finish(command)
     assert contents(out) == whole
     return hits
@@ -101,6 +101,20 @@ def test_sigkill(command: Callable[[Path], list[str]], seed: int, tmp_path: Path
     whole = contents(tmp_path / "whole")
     assert len(whole) == IMAGES // SHARD + 2
     hits = kill_again_and_again(command(tmp_path / "out"), tmp_path / "out", 5, seed, whole, contents)
+    assert hits >= 3
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_sigkill_with_files_beside_the_lines(
+    command: Callable[[Path], list[str]], seed: int, tmp_path: Path, contents: Contents
+) -> None:
+    def line(out: Path) -> list[str]:
+        return [*command(out), "--to", "llamafactory"]
+
+    finish(line(tmp_path / "whole"))
+    whole = contents(tmp_path / "whole")
+    assert any(name.startswith("images/") for name in whole)
+    hits = kill_again_and_again(line(tmp_path / "out"), tmp_path / "out", 5, seed, whole, contents)
     assert hits >= 3
 
 

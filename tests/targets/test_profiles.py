@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import TargetError
-from labels2chat.target import Allowed, Limit, Target, load_target, target_names
+from labels2chat.target import Allowed, Limit, load_target, target_names
 
 GUIDES = Path(__file__).resolve().parents[3] / "shared" / "provider-docs"
 BUILT_IN = Path(__file__).resolve().parents[2] / "converters" / "labels2chat" / "targets"
@@ -40,30 +41,40 @@ needs_guides = pytest.mark.skipif(not GUIDES.is_dir(), reason="the providers' gu
         ),
         ("openai", "excluded", ("people", "faces", "children", "CAPTCHAs")),
         ("azure", "excluded", ("people", "faces", "CAPTCHAs")),
+        ("together", "delivery", ("inline",)),
+        ("together", "images_per_example", 10),
+        ("together", "image_bytes", 10_000_000),
+        ("together", "formats", ("jpeg", "png", "webp")),
+        ("fireworks", "delivery", ("inline",)),
+        ("fireworks", "formats", ("jpeg", "png")),
+        ("fireworks", "examples_per_file", 3_000_000),
+        ("fireworks", "examples_per_file_min", 3),
+        ("vertex", "url_schemes", ("gs", "https", "http")),
+        ("vertex", "images_per_example", 30),
+        ("vertex", "image_bytes", 20_000_000),
+        ("bedrock-nova", "url_schemes", ("s3",)),
+        ("bedrock-nova", "reserved", ("User:", "Bot:", "Assistant:", "System:", "<image>", "<video>", "[EOS]")),
+        ("bedrock-nova", "images_per_example", 10),
+        ("bedrock-nova", "examples_per_file", 20_000),
+        ("bedrock-nova", "examples_per_file_min", 8),
     ],
 )
 def test_numbers(name: str, rule: str, value: Any) -> None:
     found = getattr(load_target(name), rule)
-    assert (found.value if isinstance(found, Limit) else found.values) == value
-
-
-def rules(target: Target) -> dict[str, Limit | Allowed]:
-    return {
-        key: getattr(target, key)
-        for key in target.__struct_fields__
-        if isinstance(getattr(target, key), Limit | Allowed)
-    }
+    assert (found.value if isinstance(found, Limit) else getattr(found, "values", found)) == value
 
 
 @pytest.mark.parametrize("name", target_names())
 def test_every_rule_has_a_source(name: str) -> None:
+    """A rule that nobody states is not in the profile, and then there is none."""
     target = load_target(name)
-    assert len(rules(target)) >= 10
-    for rule in rules(target).values():
+    written = yaml.safe_load((BUILT_IN / f"{name}.yaml").read_text("utf-8"))
+    assert {"roles", "image_roles"} <= set(target.rules()) <= set(written)
+    for rule in target.rules().values():
         assert rule.source in target.sources
         assert target.cite(rule) == f"{target.sources[rule.source]} (as of {target.as_of})"
     for address in target.sources.values():
-        assert re.fullmatch(r"https://\S+", address)
+        assert re.fullmatch(r"https://\S+|docs/targets\.md#images", address)
 
 
 @pytest.mark.parametrize("name", target_names())
@@ -76,8 +87,34 @@ def test_every_profile_is_complete(name: str) -> None:
     assert "assistant" in target.roles
     assert "user" in target.roles
     assert (BUILT_IN / f"{target.shape}.py").is_file()
-    assert target.examples_per_file_min.value <= target.image_examples_per_file.value
-    assert target.image_bytes.value * 4 / 3 < target.file_bytes.value
+    assert date.fromisoformat(target.as_of) <= date.today()
+    assert target.status
+    assert target.examples_per_file_min.value <= target.examples_per_shard <= 50_000
+    assert target.image_bytes.value * 4 / 3 < target.file_bytes.value or not target.image_bytes.stated
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_what_is_not_stated_holds_for_anything(name: str) -> None:
+    target = load_target(name)
+    for key in target.__struct_fields__:
+        rule = getattr(target, key)
+        if isinstance(rule, Limit | Allowed) and key not in target.rules():
+            assert not rule.stated
+            assert rule.value in (0, 1 << 62) if isinstance(rule, Limit) else "anything" in rule
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2026-07-09", None),
+        ("2026-07-10", "openai takes no new jobs from 2027-01-06 (180 days from now)"),
+        ("2027-01-06", "openai takes no new jobs from 2027-01-06 (0 days from now)"),
+        ("2027-01-09", "openai takes no new jobs since 2027-01-06 (3 days ago)"),
+    ],
+)
+def test_a_sunset_near_or_past(day: str, said: str | None) -> None:
+    assert load_target("openai").warning(date.fromisoformat(day)) == said
+    assert load_target("together").warning(date.fromisoformat(day)) is None
 
 
 # what the guides themselves say
@@ -195,6 +232,9 @@ def test_a_profile_of_ones_own(tmp_path: Path) -> None:
         ({"delivery": []}, r"delivery: expected `array` of length >= 1"),
         ({"delivery": ["inlined"]}, r"delivery\[0\]: invalid enum value 'inlined'"),
         ({"sunset": "soon"}, r"mine\.yaml:\d+:1: 'soon' is no date"),
+        ({"as_of": "today"}, r"mine\.yaml:\d+:1: 'today' is no date"),
+        ({"examples_per_file": {"value": 3, "source": ""}}, r"no source ''"),
+        ({"methods": ["rft"]}, r"methods\[0\]: invalid enum value 'rft'"),
         ({"as_of": 2026}, r"as_of: expected `str`, got `int`"),
         ({"roles": {"values": "user", "source": "guide"}}, r"roles\.values: expected `array`, got `str`"),
     ],
@@ -208,7 +248,7 @@ def test_what_is_wrong_with_a_profile(changes: dict[str, Any], said: str, tmp_pa
     ("name", "said"),
     [
         ("opnai", r"no target 'opnai' \(did you mean 'openai'\?\)"),
-        ("zzz", r"no target 'zzz' \(known: azure, openai"),
+        ("zzz", r"no target 'zzz' \(known: .*azure, bedrock-nova, "),
         ("", r"no target ''"),
         ("nowhere.yaml", r"cannot read the target nowhere\.yaml: No such file"),
         ("../openai", r"no target '\.\./openai'"),

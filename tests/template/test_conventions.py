@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labels2chat.coordinates import CONVENTIONS, Convention
+from labels2chat.coordinates import CONVENTIONS, Convention, convention
+from labels2chat.errors import UsageError
 from labels2chat.template import Setting, Template, load_template, parse_template
 from labels2chat.types import Annotation, Box, Image, Sample
 
@@ -32,7 +33,7 @@ def answer(template: Template, objects: list[Annotation], way: str, width: int, 
     """Return what is said of an image, and the notes."""
     notes: list[str] = []
     sample = Sample("s", [Image("a.jpg", width=width, height=height)], annotations=objects)
-    setting = Setting(CLASSES, CONVENTIONS[way], template.params({}))
+    setting = Setting(CLASSES, convention(way), template.params({}))
     (example,) = template.render(template.select(sample)[0], setting, notes=notes)
     return str(example.messages[-1].content[0]), notes
 
@@ -99,8 +100,9 @@ def documented(text: str, way: Convention, width: int, height: int) -> list[tupl
         found = [(name, box) for name, boxes in re.findall(pattern, text) for box in json.loads(boxes)]
     across, down = way.frame(width, height)
     order = (1, 0, 3, 2) if way.order == "yxyx" else (0, 1, 2, 3)
-    scale = (width / across, height / down) * 2
-    return [(name, [box[i] * by for i, by in zip(order, scale, strict=True)]) for name, box in found]
+    wide, high = (max(width, height),) * 2 if way.square else (width, height)
+    scale, pad = (wide / across, high / down) * 2, ((wide - width) // 2, (high - height) // 2) * 2
+    return [(name, [box[i] * by - off for i, by, off in zip(order, scale, pad, strict=True)]) for name, box in found]
 
 
 READERS: list[tuple[str, str, Read]] = [
@@ -144,7 +146,8 @@ def test_no_box_is_lost_or_moved(name: str, read: Read, image: tuple[int, int, l
     text, notes = answer(DETECT, objects, name, width, height)
     across, down = way.frame(width, height)
     step = 10.0**-way.decimals
-    steps = (width / across * step, height / down * step) * 2
+    wide, high = (max(width, height),) * 2 if way.square else (width, height)
+    steps = (wide / across * step, high / down * step) * 2
     kept = [a for a in sorted(objects, key=area) if not way.vanishes(box_of(a), width, height)]
     if way.form in ("internvl", "deepseek"):  # one list of boxes per class
         names = list(dict.fromkeys(a.category for a in kept))
@@ -189,6 +192,8 @@ SHEEP = (146.0, 137.0, 615.0 - 146, 415.0 - 137)
         ("gemini", '[{"box_2d":[320,228,970,961],"label":"cat"}]'),
         ("norm1", '[{"label":"cat","bbox":[0.2281,0.3201,0.9609,0.9696]}]'),
         ("llava", '[{"label":"cat","bbox":[0.23,0.32,0.96,0.97]}]'),
+        ("llava-1.5", '[{"label":"cat","bbox":[0.23,0.38,0.96,0.81]}]'),  # 106 pixels of padding above
+        ("qwen2.5-vl:max_pixels=50176,min_pixels=784", '[{"bbox_2d":[57,54,242,163],"label":"cat"}]'),
         ("qwen2-vl", "<|object_ref_start|>cat<|object_ref_end|><|box_start|>(228,320),(961,970)<|box_end|>"),
         ("internvl", "<ref>cat</ref><box>[[228,320,961,970]]</box>"),
         ("deepseek-vl2", "<|ref|>cat<|/ref|><|det|>[[228,320,960,969]]<|/det|>"),
@@ -204,6 +209,46 @@ def test_the_frame_of_qwen_2_5() -> None:
     way = CONVENTIONS["qwen2.5-vl"]
     assert way.frame(640, 428) == (644, 420)
     assert way.say(640, 428) == "in pixels of the 644 x 420 image, origin at the top left"
+
+
+def test_the_frame_between_other_pixel_counts() -> None:
+    """Each trainer resizes between counts of its own."""
+    assert convention("qwen2.5-vl").frame(4000, 3000) == (1148, 840)
+    assert convention("qwen2.5-vl:max_pixels=12845056").frame(4000, 3000) == (4004, 2996)
+    assert convention("qwen2.5-vl:min_pixels=200704").frame(100, 100) == (448, 448)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("qwen2.5", "did you mean"),
+        ("qwen3-vl:max_pixels=5", "give qwen3-vl alone"),
+        ("qwen2.5-vl:", "takes min_pixels=NUMBER and max_pixels=NUMBER"),
+        ("qwen2.5-vl:pixels=9", "takes min_pixels=NUMBER and max_pixels=NUMBER"),
+        ("qwen2.5-vl:max_pixels=-1", "takes min_pixels=NUMBER and max_pixels=NUMBER"),
+        ("qwen2.5-vl:max_pixels=784", "max_pixels at least min_pixels"),
+        ("qwen2.5-vl:min_pixels=3", "min_pixels is at least 784"),
+    ],
+)
+def test_a_name_that_is_none(name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        convention(name)
+
+
+@pytest.mark.parametrize(
+    ("size", "corners"),
+    [
+        ((640, 428), [0.0, 0.17, 1.0, 0.83]),
+        ((428, 640), [0.17, 0.0, 0.83, 1.0]),
+        ((101, 100), [0.0, 0.0, 1.0, 0.99]),
+        ((50, 50), [0, 0, 1, 1]),
+    ],
+)
+def test_the_padded_square(size: tuple[int, int], corners: list[float]) -> None:
+    """The whole image in it; a box is cut to the image, not to the square."""
+    way = convention("llava-1.5")
+    assert way.box((0, 0, *size), *size) == corners
+    assert way.box((-9, -9, 9999, 9999), *size) == corners
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,9 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @click.option("-o", "--out", required=True, type=click.Path(), help="The folder to make.")
 @click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
 @click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
+@click.option(
+    "--to-option", "target_options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the target."
+)
 @click.option("--split", help="Convert this split only.")
 @click.option("--limit", type=click.IntRange(1), help="Convert the first so many samples only.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
@@ -80,7 +83,7 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     help="Conversations, or preference pairs.",
 )
 @click.option("--detail", help="Detail of the images: low, high, auto.")
-@click.option("--images", help="How images travel: inline or url.")
+@click.option("--images", help="How images travel: inline, url, files or link; each target's own list.")
 @click.option("--url-prefix", help="The public address under which the image files lie.")
 @click.option("--max-side", type=click.IntRange(1), help="Shrink images to at most so many pixels a side.")
 @click.option("--max-pixels", type=click.IntRange(1), help="Shrink images to at most so many pixels in all.")
@@ -152,6 +155,12 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 )
 @click.option("--screen-rules", type=click.Path(), help="A YAML file with more such names; see `labels2chat screen`.")
 @click.option("--no-people-screen", "exempt", is_flag=True, help="Your subscription is exempt from it.")
+@click.option(
+    "--as",
+    "pack",
+    type=click.Choice(["parquet", "webdataset"]),
+    help="Besides the lines, the same rows with their images inside, and a card for a hub.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
 @format_option

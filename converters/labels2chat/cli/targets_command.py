@@ -52,28 +52,36 @@ def show_target(name: str, form: str) -> None:
     """
     target = load_target(name)
     if form == "json":
-        print_json(msgspec.to_builtins(target))
+        print_json(_stated(target))
     elif form == "human":
         _print(target)
-    if target.sunset and form != "quiet":
-        days = (date.fromisoformat(target.sunset) - date.today()).days
-        if days < 180:
-            when = f" ({days} days from now)" if days >= 0 else ""
-            message(f"warning: {target.name} takes no new jobs from {target.sunset}{when}")
+    if (warning := target.warning(date.today())) and form != "quiet":
+        message(f"warning: {warning}")
+
+
+def _stated(target: Target) -> dict[str, Any]:
+    """Leave out the rules that the provider doesn't state."""
+    rules = target.rules()
+    return {
+        key: value
+        for key, value in msgspec.to_builtins(target).items()
+        if key in rules or not isinstance(getattr(target, key), Limit | Allowed)
+    }
 
 
 def _print(target: Target) -> None:
     click.echo(f"{target.name}: {target.description}")
     click.echo(f"as of {target.as_of}; {target.status}")
+    if target.sunset:
+        click.echo(f"no new jobs from {target.sunset}")
     rows: list[tuple[str, ...]] = []
-    for key in target.__struct_fields__:
-        rule: Any = getattr(target, key)
-        if isinstance(rule, Limit):
-            rows.append((key.replace("_", " "), f"{rule.value:,}", target.sources[rule.source]))
-        elif isinstance(rule, Allowed):
-            rows.append((key.replace("_", " "), ", ".join(rule.values), target.sources[rule.source]))
+    for key, rule in target.rules().items():
+        said = f"{rule.value:,}" if isinstance(rule, Limit) else ", ".join(rule.values)
+        rows.append((key.replace("_", " "), said, target.sources[rule.source]))
     rows.append(("delivery", ", ".join(target.delivery), ""))
+    rows.append(("methods", ", ".join(target.methods), ""))
     rows.append(("coordinates", target.coordinates, ""))
+    rows.append(("shape", target.shape, ""))
     table(rows)
     for line in target.advice:
         click.echo(f"note: {line}")

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from labels2chat.errors import OutputExistsError
-from labels2chat.files import saying, write_whole
+from labels2chat.files import publish, saying, write_whole
+from labels2chat.road import pictures
 from labels2chat.road.rejects import reject
 from labels2chat.shards import STATE, Report, saved_reports, total
 from labels2chat.types import Source
+
+SideFiles = Callable[[Path, dict[str, Any]], dict[str, Iterable[bytes]]]
+"""What a trainer wants beside the lines: (OUT, the manifest) -> the name of each file, and its content in pieces."""
 
 
 def make_folder(out: Path) -> None:
@@ -49,13 +55,24 @@ def take_up(out: Path, identity: dict[str, Any], overwrite: bool) -> dict[str, R
 def start_over(out: Path, identity: dict[str, Any]) -> None:
     """Begin a run in an empty folder, or in place of an earlier run if the folder holds nothing else."""
     ours = _made(out)
-    foreign = sorted(path.name for path in out.iterdir() if path.name != STATE and path.name not in ours)
+    tops = {STATE, *(Path(name).parts[0] for name in ours)}
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in tops)
     if foreign:
         shown = ", ".join(foreign[:5]) + (", ..." if len(foreign) > 5 else "")
         raise OutputExistsError(f"{out} holds something else ({shown}); choose an empty or new folder for -o")
     with saying(out):
-        for name in sorted(ours, key="manifest.json".__eq__):  # the manifest last: until then it says what is ours
+        if pictures.FOLDER in ours:
+            pictures.clear(out)
+            ours.remove(pictures.FOLDER)
+        # the manifest last: until then it says what is ours
+        for name in sorted(ours - _changed_since(out), key="manifest.json".__eq__):
+            inner = (out / name).parent if len(Path(name).parts) > 1 else None
+            if inner is not None and inner.is_symlink():
+                continue  # it leads out of OUT, whoever wrote so
             (out / name).unlink(missing_ok=True)
+            if inner is not None:
+                with contextlib.suppress(OSError):
+                    inner.rmdir()
         shutil.rmtree(out / STATE, ignore_errors=True)
     _begin(out, identity)
 
@@ -83,19 +100,49 @@ def _unfold(out: Path, manifest: dict[str, Any]) -> dict[str, Report]:
 
 
 def _made(out: Path) -> set[str]:
-    """Name the files in `out` that an earlier run made."""
+    """Name the files in `out` that an earlier run made, and the folder of its pictures."""
     manifest, begun = _read_ours(out / "manifest.json"), _read_ours(out / STATE / "run.json")
     if manifest is None and begun is None:
         return set()
     names = {"rejects.jsonl", "manifest.json"}
-    rows = (manifest or {}).get("shards")
-    names |= {str(row.get("file")) for row in (rows if isinstance(rows, list) else ()) if isinstance(row, dict)}
+    names |= {row["file"] for key in ("shards", "side_files") for row in _rows(manifest, key)}
     names |= {file.file for report in saved_reports(out).values() for file in report.files}
     if begun is not None:  # killed between a shard and its record, a run leaves a file that nothing lists
         names |= {path.name for path in out.glob("*.jsonl") if _SHARD.fullmatch(path.name)}
-    return {name for name in names if Path(name).name == name}
+    if (out / STATE / _NAMES).is_file():
+        names |= {*(out / STATE / _NAMES).read_text("utf-8").split("\n")}
+    options = (manifest or begun or {}).get("options")
+    if isinstance(options, dict) and options.get("images") in pictures.AS_FILES:
+        names.add(pictures.FOLDER)
+    return {name for name in names if _inside(name)}
 
 
+def _inside(name: str) -> bool:
+    path = Path(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+
+
+def _rows(manifest: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
+    """Return the rows of a manifest that name a file."""
+    rows = (manifest or {}).get(key)
+    return [
+        row
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict) and isinstance(row.get("file"), str) and _inside(row["file"])
+    ]
+
+
+def _changed_since(out: Path) -> set[str]:
+    """Name the side files that somebody changed after they were written: they are not ours alone any more."""
+    return {
+        row["file"]
+        for row in _rows(_read_ours(out / "manifest.json"), "side_files")
+        if row.get("shared") or _digest(out / row["file"]) not in (None, row.get("sha256"))
+    }
+
+
+_NAMES = "side_files"
+"""In the state's folder: the names of the side files that are being written."""
 _SHARD = re.compile(r".+-[0-9]{5,}(_[0-9]{3,})?\.jsonl")
 
 
@@ -123,7 +170,8 @@ def _read_ours(path: Path) -> dict[str, Any] | None:
 
 def _digest(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
 
@@ -136,8 +184,9 @@ def close(
     started: float,
     left_out: list[dict[str, Any]],
     told: dict[str, Any],
+    side_files: SideFiles | None = None,
 ) -> dict[str, Any]:
-    """Write rejects and manifest, enforce the accounting, and clear the state away.
+    """Write rejects, side files and manifest, enforce the accounting, and clear the state away.
 
     `left_out` are the rejects of samples that were taken out before the plan, `told` what is said of it.
     """
@@ -146,23 +195,23 @@ def close(
     samples["read"] += len(left_out)
     samples["skipped"] += len(left_out)
     screened = total(reports, "screened")
-    rows = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
-    rows += [{**row, "shard": None} for row in left_out]
-    rows += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
+    lines = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
+    lines += [{**row, "shard": None} for row in left_out]
+    lines += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
     if samples["read"] != samples["converted"] + samples["skipped"] + samples["rejected"]:
         raise RuntimeError(f"the accounting does not add up: {samples}")  # a bug of ours, never the user's
     files = [made for report in reports for made in report.files]
     if examples["written"] != sum(made.examples for made in files):
         raise RuntimeError(f"the accounting does not add up: {examples}, {len(files)} files")
-    codes = Counter(row["code"] for row in rows)
-    rejects = msgspec.json.Encoder().encode_lines(rows)
+    codes = Counter(row["code"] for row in lines)
+    rejects = msgspec.json.Encoder().encode_lines(lines)
     manifest = {
         **identity,
         "samples": samples,
         "examples": examples,
         "images": total([empty, *reports], "images"),
         "rejects": {
-            "lines": len(rows),
+            "lines": len(lines),
             "by_code": dict(sorted(codes.items())),
             "sha256": hashlib.sha256(rejects).hexdigest(),
         },
@@ -180,6 +229,14 @@ def close(
         ],
         "timing": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": 0.0},
     }
+    if identity["options"]["images"] in pictures.AS_FILES:
+        manifest["image_files"] = pictures.count(out)
+    if side_files is not None:
+        shared = _changed_since(out)
+        beside = side_files(out, manifest)
+        write_whole(out / STATE / _NAMES, "\n".join(beside).encode())  # a run killed from here on says what is ours
+        rows = [_beside(out, name, pieces, name in shared) for name, pieces in beside.items()]
+        manifest["side_files"] = [row | ({"shared": True} if row["file"] in shared else {}) for row in rows]
     if _digest(out / "rejects.jsonl") != manifest["rejects"]["sha256"]:
         write_whole(out / "rejects.jsonl", rejects)
     before = _read_ours(out / "manifest.json")
@@ -191,3 +248,29 @@ def close(
     with saying(out):
         shutil.rmtree(out / STATE)
     return manifest
+
+
+_BY_HAND = (".md", ".py", ".yaml")
+"""The ends of side files that people go on with: what they changed stays when the same run is run again."""
+
+
+def _beside(out: Path, name: str, pieces: Iterable[bytes], changed: bool) -> dict[str, Any]:
+    """Write a side file, unless it says the same already, and return its row for the manifest."""
+    path, temporary = out / name, out / STATE / "side.tmp"
+    if changed and name.endswith(_BY_HAND) and (kept := _digest(path)) is not None:
+        return {"file": name, "bytes": path.stat().st_size, "sha256": kept}
+    digest, size = hashlib.sha256(), 0
+    with saying(path):
+        path.parent.mkdir(exist_ok=True)
+        with open(temporary, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        if _digest(path) == digest.hexdigest():
+            temporary.unlink()
+        else:
+            publish(temporary, path)
+    return {"file": name, "bytes": size, "sha256": digest.hexdigest()}

@@ -27,7 +27,7 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
     With `one_file` a split is one shard.
     """
     target, inline = job.target, job.delivery == "inline"
-    most = shard_size or target.image_examples_per_file.value
+    most = shard_size or target.examples_per_shard
     room = target.file_bytes.value * 0.98
     heaviest = _heaviest(job)
     open_entries: dict[str, Entry] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -24,18 +26,21 @@ from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
 from labels2chat.images import AS_IT_IS, Policy
+from labels2chat.packs import PACKS, pack_of, rows
+from labels2chat.packs.card import card
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.budget import Budget, choose
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, start_over, take_up
+from labels2chat.road.output import SideFiles, close, make_folder, start_over, take_up
+from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.road.sieve import OnLikely, Sieve, settle
 from labels2chat.screen import ceiling_warning, load_rules, open_screen
 from labels2chat.shards import Entry, Report, damage, sweep
-from labels2chat.target import Limit, Target, load_target
+from labels2chat.target import Limit, Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
@@ -69,6 +74,7 @@ def convert(
     *,
     options: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
+    target_options: dict[str, str] | None = None,
     split: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -90,6 +96,7 @@ def convert(
     on_likely: OnLikely = "keep",
     screen_rules: str | None = None,
     people_screen: bool = True,
+    pack: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -104,11 +111,12 @@ def convert(
         target: a built-in target's name, the path of a profile, or a loaded one.
         options: the adapter's, where `source` is text.
         params: the template's parameters.
+        target_options: the target's: {'bucket_owner': '123456789012'}.
         split: convert this split only.
         limit: convert the first so many samples only.
         coordinates: a convention; wins over the template's, which wins over the target's.
         method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
-        images: 'inline' or 'url'; the target's first choice where None.
+        images: 'inline', 'url', 'files' or 'link'; the target's first choice where None.
         policy: what is done to images beyond what the target demands.
         fit_file: choose a quality and a scale for all images with which each split fits one file of so many bytes.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
@@ -123,6 +131,7 @@ def convert(
         on_likely: what to do with the samples whose labels name what the target says it leaves out of the training:
             'keep', 'drop', or 'quarantine', which writes them into files of their own.
         screen_rules: a YAML file with more such names.
+        pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         people_screen: False where the provider has exempted you from its screening for people and faces.
         progress: called now and then with how far the run is; before that, where `val` or `dedup` look at all images,
             with how far that is.
@@ -140,6 +149,8 @@ def convert(
     _word("detail", detail, target.detail.values)
     _word("verify", verify, ("header", "decode"))
     _word("method", method, ("sft", "dpo"))
+    if method not in target.methods:
+        raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
     _word("dedup", dedup, ("exact", "near"))
     _word("together", together, ("exact", "near"))
     _word("on-likely", on_likely, ("keep", "drop", "quarantine"))
@@ -150,6 +161,8 @@ def convert(
             raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
     crew = _crew(engine)
+    if pack is not None:
+        _ready_to_pack(pack, delivery, target)
     source = open_source(source, options)
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
@@ -159,7 +172,8 @@ def convert(
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target), policy)
+    encode = _encoder(target, target_options or {})
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", encode, policy)
     job.outcomes = source.after is not None
     job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
@@ -196,7 +210,8 @@ def convert(
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
-        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape},
+        "target": {"name": target.name, "as_of": target.as_of, "shape": target.shape}
+        | ({"options": target_options} if target_options else {}),
         "options": {
             "adapter": {key: _written(value) for key, value in sorted((options or {}).items())},
             "params": {key: value for prompt in prompts for key, value in prompt.setting.params.items()},
@@ -211,10 +226,9 @@ def convert(
             "verify": verify,
             "shard_size": shard_size,
             **({"prepare": msgspec.to_builtins(job.policy)} if job.policy != AS_IT_IS else {}),
-            **({"fit": fit_file} if fit_file is not None else {}),
         },
     }
-    asked: dict[str, Any] = {"val": val, "dedup": dedup, "together": together}
+    asked: dict[str, Any] = {"fit": fit_file, "as": pack, "val": val, "dedup": dedup, "together": together}
     asked |= {"on_likely": on_likely, "people_screen": people_screen}
     asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
     identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
@@ -231,7 +245,8 @@ def convert(
             entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
         told = sieve.told() | ({"fit": found} if found else {})
-        manifest = close(out, identity, source, reports, started, sieve.rejects, told)
+        side_files = _side_files(target, pack, source)
+        manifest = close(out, identity, source, reports, started, sieve.rejects, told, side_files)
         if source.after is not None:
             became |= {row["sample_id"]: row["code"] for row in sieve.rejects}
             for report in reports:
@@ -266,7 +281,7 @@ def _work(
             report = finished.get(entry.name)
             if report is not None and report.digest != entry.digest:
                 raise other_data(entry.name)
-            if report is not None and damage(job.out, report.files) is None:
+            if report is not None and damage(job.out, report.files) is None and _has_pictures(report, job):
                 reports[entry.name] = report
                 tell(report.samples["read"], report.examples["written"], report.samples["rejected"])
             else:
@@ -435,10 +450,16 @@ def _template_identity(templates: list[tuple[Template, float]]) -> dict[str, Any
 def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
     delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
     _word("images", delivery, target.delivery)
-    if delivery != "url" and url_prefix:
+    if delivery in AS_FILES and target.url_schemes.stated:
+        if not url_prefix:
+            raise UsageError(
+                f"--images {delivery} for {target.name} needs --url-prefix: the address under which OUT will lie, "
+                f"such as {target.schemes[0]}bucket/folder/"
+            )
+    elif delivery != "url" and url_prefix:
         raise UsageError("--url-prefix goes with --images url")
-    if url_prefix and not url_prefix.startswith(("http://", "https://")):
-        raise UsageError(f"--url-prefix {url_prefix}: an address begins with https:// or http://")
+    if url_prefix and not url_prefix.startswith(target.schemes):
+        raise UsageError(f"--url-prefix {url_prefix}: an address begins with {' or '.join(target.schemes)}")
     return delivery
 
 
@@ -452,6 +473,10 @@ def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: i
         raise UsageError("--fit is for files that hold their images: give --images inline")
     if fit_file is not None and shard_size is not None:
         raise UsageError("--fit makes one file of each split: leave out --shard-size")
+
+
+def _has_pictures(report: Report, job: Job) -> bool:
+    return job.delivery not in AS_FILES or gone(job.out, report.files) is None
 
 
 def _written(value: Any) -> str:
@@ -476,6 +501,46 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
 
-def _encoder(target: Target) -> Callable[[Example], list[bytes]]:
-    encode: Callable[[Example], list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
-    return encode
+def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], list[bytes]]:
+    """Find the shape's writer, and give it the options that it takes beside the example."""
+    encode: Callable[..., list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
+    known = list(inspect.signature(encode).parameters)[1:]
+    if unknown := next((name for name in options if name not in known), None):
+        raise UsageError(f"the target {target.name} has no option {unknown!r}{did_you_mean(unknown, known)}")
+    return partial(encode, **options) if options else encode
+
+
+def _side_files(target: Target, pack: str | None, source: Source) -> SideFiles | None:
+    """Find what the shape writes beside the lines, if it does, and what a pack does."""
+    shape = import_module(f"labels2chat.targets.{target.shape}")
+    own: SideFiles | None = getattr(shape, "side_files", None)
+    if pack is None:
+        return own
+
+    def side_files(out: Path, manifest: dict[str, Any]) -> dict[str, Iterable[bytes]]:
+        found = own(out, manifest) if own is not None else {}
+        pieces = import_module(f"labels2chat.packs.{pack}").pieces
+        columns = shape.columns(manifest["options"]["method"])
+        for row in manifest["shards"]:
+            found[pack_of(row, pack)] = pieces(rows(out, row["file"], columns), columns)
+        kept = (out / "README.md").is_file()  # it may have been written on by hand since
+        text = (out / "README.md").read_bytes() if kept else card(manifest, pack, source.licenses)
+        return found | {"README.md": [text]}
+
+    return side_files
+
+
+def _ready_to_pack(pack: str, delivery: str, target: Target) -> None:
+    """Raise UsageError where `--as` can't be: for a target whose lines have no column of images in files."""
+    _word("as", pack, PACKS)
+    able = [name for name in target_names() if _has_columns(load_target(name))]
+    if not _has_columns(target):
+        raise UsageError(f"--as {pack}: the lines of {target.name} have no column of images; take {', '.join(able)}")
+    if delivery not in AS_FILES:
+        raise UsageError(f"--as {pack} goes with --images files or link")
+    packer = import_module(f"labels2chat.packs.{pack}")
+    packer.ready()
+
+
+def _has_columns(target: Target) -> bool:
+    return hasattr(import_module(f"labels2chat.targets.{target.shape}"), "columns")

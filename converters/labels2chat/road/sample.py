@@ -29,6 +29,7 @@ from labels2chat.images import (
 )
 from labels2chat.images.crop import Rect
 from labels2chat.road.job import Job
+from labels2chat.road.pictures import AS_FILES, name_of, put
 from labels2chat.road.rejects import reject
 from labels2chat.shards import Task
 from labels2chat.types import Annotation, Image, Line, Picture, Problem, Sample
@@ -47,6 +48,8 @@ class Outcome(Struct):
     warnings: list[str] = field(default_factory=list)
     screened: str | None = None
     """How surely the provider leaves it out, by its labels: likely, possible; None where they say nothing."""
+    files: list[str] = field(default_factory=list)
+    """The image files that its lines point at."""
 
 
 class _Sight(Struct):
@@ -100,20 +103,32 @@ def convert_sample(task: Task, job: Job) -> Outcome:
         outcome.rejects.append(reject(problem, sample, None, "sample"))
         return outcome
     pictures: dict[int, Picture] = {}
+    held: dict[str, tuple[bytes, str | None]] = {}
 
     def ready(picture: Picture) -> Picture:
-        if picture.index not in pictures:
-            sight = sights[picture.index]
-            pictures[picture.index] = _finish(picture, sight, sample.images[sight.image], job)
-        return pictures[picture.index]
+        index = picture.index
+        if index not in pictures:
+            sight = sights[index]
+            image = sample.images[sight.image]
+            pictures[index] = _finish(picture, sight, image, job)
+            if job.delivery in AS_FILES:
+                linked = job.delivery == "link" and sight.fit.as_is and not sight.fit.strip
+                original = image.path if linked else None
+                pictures[index] = _beside(pictures[index], held, original, job)
+        return pictures[index]
 
     for example in examples:
         try:
             example = example.map_images(ready)
+            example.coordinates = prompt.setting.convention.name
             problems = check(example, target)
             if not problems:
                 line = Line(job.encode(example), len(example.pictures()))
                 if line.size <= target.file_bytes.value:
+                    for name in dict.fromkeys(picture.file for picture in example.pictures()):
+                        if name in held:
+                            put(job.out, name, *held.pop(name))
+                            outcome.files.append(name)
                     outcome.lines.append(line)
                     continue
                 text = f"one line of {line.size:,} bytes; a file takes {target.file_bytes.value:,}"
@@ -202,3 +217,11 @@ def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
     mode = "RGB" if format == "jpeg" else plan.mode
     animated = sight.header.animated and plan.as_is
     return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)
+
+
+def _beside(picture: Picture, held: dict[str, tuple[bytes, str | None]], original: str | None, job: Job) -> Picture:
+    """Name the file that a picture will be in; its bytes wait in `held` until a sound line points at it."""
+    data = picture.data or b""
+    name = name_of(data, picture.format)
+    held[name] = (data, original)
+    return replace(picture, data=None, file=name, url=job.url_prefix + name if job.url_prefix else None)

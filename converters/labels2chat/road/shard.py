@@ -15,6 +15,7 @@ from labels2chat.engines import Crew, Link
 from labels2chat.errors import CODES, OutputError, SourceError
 from labels2chat.files import saying
 from labels2chat.road.job import Job
+from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_sample
 from labels2chat.shards import Entry, Place, Report, ShardFile, ShardWriter, Task, save_report, write
 from labels2chat.types import Line
@@ -62,6 +63,7 @@ def convert_shard(
     """
     report = Report(entry.name, entry.split, entry.digest)
     writer, tally = ShardWriter(job.out, entry), Tally()
+    beside: set[str] = set()
     chunks = list(_chunks(entry))
     ends: list[Place | None] = []
     """The last place of each chunk that has one, and of the one before it where it has none."""
@@ -80,6 +82,7 @@ def convert_shard(
                         writer.place(line, places)
                         tally.add(line.images, line.size)
                     _count(report, outcome)
+                    beside.update(outcome.files)
                     if job.outcomes and outcome.status != "converted":
                         report.unwritten[task.sample.id] = _why(outcome)
                 links[who].send(places)
@@ -103,10 +106,11 @@ def convert_shard(
             with saying(job.out):
                 raise
         raise
-    return writer.finish(partial(_record, report, job.out))
+    return writer.finish(partial(_record, report, job.out, beside))
 
 
-def _record(report: Report, out: Path, files: list[ShardFile]) -> Report:
+def _record(report: Report, out: Path, beside: set[str], files: list[ShardFile]) -> Report:
+    settle(out, beside)
     report.files = files
     save_report(out, report)
     return report

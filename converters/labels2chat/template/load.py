@@ -12,9 +12,9 @@ import msgspec
 from jinja2 import TemplateSyntaxError, meta, nodes
 from jinja2.exceptions import TemplateError as JinjaError
 
-from labels2chat.coordinates import CONVENTIONS
+from labels2chat.coordinates import CONVENTIONS, convention
 from labels2chat.documents import Document
-from labels2chat.errors import RecordError, TemplateError, did_you_mean
+from labels2chat.errors import RecordError, TemplateError, UsageError, did_you_mean
 from labels2chat.template.filters import DRAWN, FILTERS
 from labels2chat.template.render import REHEARSAL, VARIABLES, Block, Setting, Template, Text, Words
 from labels2chat.template.sandbox import Sandbox
@@ -66,11 +66,13 @@ def parse_template(text: str, label: str) -> Template:
     """Compile a template from its text; `label` is the file name for messages."""
     document = Document(text, label, TemplateError)
     file = document.convert(File)
-    if file.coordinates and file.coordinates not in CONVENTIONS:
-        hint = did_you_mean(file.coordinates, CONVENTIONS)
-        raise document.fail("$.coordinates", f"no coordinate convention {file.coordinates!r}{hint}")
     if file.crop is not None and (file.mode != "label" or file.images == "none"):
         raise document.fail("$.crop", "a crop goes with mode: label, and with images")
+    if file.coordinates:
+        try:
+            convention(file.coordinates)
+        except UsageError as error:
+            raise document.fail("$.coordinates", str(error)) from None
     compiler = _Compiler(document, file)
     scripts, rejected = compiler.scripts()
     if "count" in compiler.names:

@@ -14,7 +14,7 @@ from jinja2.exceptions import TemplateError as JinjaError
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from labels2chat.coordinates import CONVENTIONS, Convention
+from labels2chat.coordinates import Convention, convention
 from labels2chat.documents import Document
 from labels2chat.errors import Labels2ChatError, RecordError, TemplateError, UsageError, did_you_mean
 from labels2chat.images import around, closeup
@@ -195,7 +195,7 @@ class Template(Struct):
         # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
         names = [name for name in self._renamed(source.categories) if not _SURROGATE.search(name)]
         classes = list(dict.fromkeys(names))
-        way = CONVENTIONS[coordinates]
+        way = convention(coordinates)
         values = self.params(params or {})
         return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
 

@@ -86,6 +86,7 @@ def read(path: str, **options: Any) -> Source:
         count=sum(len(each.labels[0].images) for each in sets),
         notes=sum_notes([each.notes for each in sets]),
         problems=[problem for each in sets for problem in each.problems(several=len(sets) > 1)],
+        licenses=list(dict.fromkeys(name for each in sets for name in each.labels[0].licenses.values())),
     )
     if options.get("strict"):
         bad = source.problems + [problem for sample in source for problem in sample.problems]
