@@ -20,14 +20,27 @@ FLOORS: list[tuple[float, set[str]]] = [
     (1, {"target", "coordinates"}),
     (2, {"images"}),
     (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "tokens", "screen"}),
-    (4, {"road", "validate", "survey"}),
+    (4, {"road", "validate", "survey", "parse"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]
 FLOOR = {room: number for number, rooms in FLOORS for room in rooms}
 FRONT_DOOR = {"__init__", "__main__"}
 """`labels2chat` itself loads its rooms when they are asked for; `python -m labels2chat` is the command line's."""
 
-HEAVY = ("datasets", "fiftyone", "numpy", "openai", "pandas", "pydantic", "pyarrow", "ray", "tiktoken", "torch")
+HEAVY = (
+    "cv2",
+    "datasets",
+    "fiftyone",
+    "imagehash",
+    "numpy",
+    "openai",
+    "pandas",
+    "pydantic",
+    "pyarrow",
+    "ray",
+    "tiktoken",
+    "torch",
+)
 
 
 def room_of(path: Path) -> str:

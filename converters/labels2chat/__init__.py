@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from labels2chat.adapters import read
     from labels2chat.errors import Labels2ChatError
+    from labels2chat.images import Policy
     from labels2chat.road import Progress, Result, convert
     from labels2chat.target import Target, load_target
     from labels2chat.template import Template, load_template
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "adapters": ("read",),
     "errors": ("Labels2ChatError",),
+    "images": ("Policy",),
     "road": ("Progress", "Result", "convert"),
     "target": ("Target", "load_target"),
     "template": ("Template", "load_template"),
@@ -39,6 +41,7 @@ __all__ = [
     "Labels2ChatError",
     "Message",
     "Picture",
+    "Policy",
     "Problem",
     "Progress",
     "Result",

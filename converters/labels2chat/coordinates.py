@@ -78,6 +78,23 @@ class Convention(Struct, frozen=True, kw_only=True):
                 x1, y1, x2, y2 = float(x1), float(y1), float(x2), float(y2)
         return [y1, x1, y2, x2] if self.order == "yxyx" else [x1, y1, x2, y2]
 
+    def bbox(self, numbers: Sequence[float], width: int, height: int) -> Box:
+        """Read corner coordinates back as x, y, width, height in pixels of a `width` x `height` image, clipped to it.
+
+        The inverse of `box` up to its rounding: half a step of the grid on each side.
+        Raises ValueError where there aren't four numbers, or they leave no area inside the image.
+        """
+        if len(numbers) != 4:
+            raise ValueError(f"a box is four numbers, here are {len(numbers)}")
+        x1, y1, x2, y2 = (numbers[1], numbers[0], numbers[3], numbers[2]) if self.order == "yxyx" else numbers
+        across, down = self.frame(width, height)
+        left, right = (min(max(x * width / across, 0.0), float(width)) for x in (x1, x2))
+        top, bottom = (min(max(y * height / down, 0.0), float(height)) for y in (y1, y2))
+        if not (right > left and bottom > top):
+            shown = ", ".join(f"{number:g}" for number in numbers)
+            raise ValueError(f"[{shown}] has no area inside the {across} x {down} frame")
+        return left, top, right - left, bottom - top
+
     def point(self, x: float, y: float, width: int, height: int) -> list[float]:
         """Write a point (pixels) as [x, y], or [y, x] where the order is yxyx; rounded and clipped as `box` does."""
         x, y = min(max(x, 0), width), min(max(y, 0), height)

@@ -75,6 +75,7 @@ CODES: dict[str, str] = {
     "image.lfs_pointer": "the file is a git-LFS pointer; run `git lfs pull`",
     "image.not_an_image": "the bytes are no image of a known format; export the file again",
     "image.truncated": "the file ends early or is damaged; download or export it again",
+    "image.no_decoder": "install what the message names, or convert the image to JPEG or PNG",
     "image.bomb": "more pixels than can be decoded safely; resize the file yourself",
     "image.format": "convert the image to one of the target's formats",
     "image.mode": "convert the image to RGB or RGBA",
@@ -109,6 +110,8 @@ CODES: dict[str, str] = {
     "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
     "sample.no_labels": "the sample lacks a kind of label that the template needs",
     "template.failed": "the template could not be rendered for this sample",
+    "sample.duplicate": "the image and its labels are there already; leave out --dedup to keep it",
+    "screen.likely": "the provider says it leaves such images out; --on-likely keep or quarantine writes them",
     # examples
     "example.json": "make each line one JSON object",
     "example.schema": "give the example the shape that the target documents",
@@ -120,6 +123,13 @@ CODES: dict[str, str] = {
     "example.same_answers": "the worse answer equals the right one, so the pair teaches nothing",
     "example.duplicate": "leave out the second one",
     "example.too_long": "shorten the example: what is over the limit is cut off, the answer first",
+    # a model's answers
+    "answer.row": "make each line one JSON object with the answer and the image's id",
+    "answer.no_image": "give the row the id or file name of an image of the source, or name the right --against",
+    "answer.unreadable": "no object with a box is in it; look at what the model was asked, and at --coordinates",
+    "answer.cut_off": "let the model write more tokens; the objects before the cut were read",
+    "answer.box": "four numbers with an area inside the image make a box; look at --coordinates",
+    "answer.class": "the model named something that is no class of the source",
     # files
     "file.too_few": "give the file at least as many examples as the target asks for",
     "file.too_many": "split the file",

@@ -98,6 +98,8 @@ class Report(Struct):
     images: dict[str, int] = field(default_factory=lambda: {"passed_through": 0, "reencoded": 0})
     warnings: dict[str, int] = field(default_factory=dict)
     rejects: list[dict[str, Any]] = field(default_factory=list)
+    screened: dict[str, int] = field(default_factory=dict)
+    """Examples that the provider may leave out, by their labels: {'likely': 3, 'possible': 1}."""
     unwritten: dict[str, str] = field(default_factory=dict)
     """Samples of which nothing was written, with 'skipped' or a code; only where the source wants to know."""
 

@@ -92,6 +92,10 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     file_bytes: Limit = NO_MOST
     excluded: Allowed = ANY
     """What the provider screens images for, and leaves out of the training."""
+    excluded_opt_out: Allowed | None = None
+    """What of it a provider may exempt a customer from, on application."""
+    skipped_max: Limit | None = None
+    """How many examples of a file may be left out before the whole job fails."""
     sunset: str | None = None
     """The date from which no new job can be made, ISO 8601."""
     advice: list[str] = field(default_factory=list)
@@ -141,11 +145,8 @@ def load_target(name: str) -> Target:
     document = Document(text, label, TargetError)
     target = document.convert(Target)
     for key in target.__struct_fields__:
-        rule = getattr(target, key)
-        if isinstance(rule, Limit | Allowed) and key in document.data and rule.source not in target.sources:
-            raise document.fail(
-                f"$.{key}.source", f"no source {rule.source!r}{did_you_mean(rule.source, target.sources)}"
-            )
+        if isinstance(getattr(target, key), Limit | Allowed) and key in document.data:
+            _known_source(document, target, key)
     if target.shape not in (shapes := _stems(".py")):
         raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")
     for key in ("as_of", "sunset"):
@@ -168,6 +169,12 @@ def _stems(suffix: str) -> list[str]:
 
 def _folder() -> resources.abc.Traversable:
     return resources.files("labels2chat") / "targets"
+
+
+def _known_source(document: Document, target: Target, key: str) -> None:
+    source = getattr(target, key).source
+    if source not in target.sources:
+        raise document.fail(f"$.{key}.source", f"no source {source!r}{did_you_mean(source, target.sources)}")
 
 
 def _reason(error: Exception) -> str:

@@ -148,6 +148,10 @@ class Source(Struct):
     """Bad records that belong to no Sample."""
     licenses: list[str] = field(default_factory=list)
     """The names of the licenses that the dataset says its images are under."""
+    category_ids: dict[str, Any] = field(default_factory=dict)
+    """The source's own id of each class, where it has any."""
+    predictions: Callable[[str, dict[str, list[Annotation]]], None] | None = None
+    """Puts predictions into the source: the name of a field, and the objects by Sample id."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 

@@ -26,7 +26,9 @@ from tests.mongod import server, why_not
 from labels2chat import convert
 from labels2chat.adapters import read, read_collection
 from labels2chat.adapters.fiftyone import database, from_collection
+from labels2chat.cli import main
 from labels2chat.errors import SourceError, UsageError
+from labels2chat.parse import parse
 from labels2chat.types import Sample
 
 pytestmark = [
@@ -574,3 +576,51 @@ def test_a_server_that_is_not_there(fo: Any, many: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(fo, "list_datasets", away)
     with pytest.raises(SourceError, match=r"FiftyOne can't be read: localhost:27017.{,400}$"):
         read("fiftyone:made")
+
+
+def test_predictions_come_back_into_a_field(fo: Any, make: Make, pictures: Path, tmp_path: Path) -> None:
+    """Written as a model's answers, read back into a field, and found to be right by FiftyOne's own evaluation."""
+    samples = [
+        fo.Sample(filepath=str(pictures / f"{name}.jpg"), ground_truth=detections(fo, *items))
+        for name, items in {
+            "a": [("cat", 0.1, 0.2, 0.3, 0.4), ("dog", 0.5, 0.5, 0.25, 0.25)],
+            "b": [("cat", 0.25, 0.1, 0.5, 0.8)],
+            "sub/c": [],
+        }.items()
+    ]
+    dataset = make(samples)
+    rows = []
+    for sample in from_collection(dataset):
+        pairs = [
+            (a.category, [a.bbox[0], a.bbox[1], a.bbox[0] + a.bbox[2], a.bbox[1] + a.bbox[3]])
+            for a in sample.annotations or ()
+            if a.bbox
+        ]
+        objects = [{"label": name, "bbox": [round(1000 * number) for number in corners]} for name, corners in pairs]
+        rows.append({"sample_id": sample.id, "answer": json.dumps(objects)})
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = read("fiftyone:made")
+    parsed = parse(tmp_path / "answers.jsonl", source, "norm1000")
+    assert source.predictions is not None
+    source.predictions("answered", parsed.found)
+    source.predictions("answered", parsed.found)  # again, over the first
+    dataset.reload()
+    assert dataset.count("answered.detections") == 3
+    assert dataset.exists("answered").count() == 3
+    first = dataset.first().answered.detections[0]
+    assert first.bounding_box == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=1e-3)
+    assert first.confidence == 1.0
+    found = dataset.evaluate_detections("answered", gt_field="ground_truth", compute_mAP=True, progress=False)
+    assert found.mAP() == pytest.approx(1.0)
+    words = ["parse", str(tmp_path / "answers.jsonl"), "--against", "fiftyone:made", "--field", "by_command"]
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert not ended.value.code
+    dataset.reload()
+    assert dataset.count("by_command.detections") == 3
+    with pytest.raises(UsageError, match="the labels were read from it"):
+        source.predictions("ground_truth", parsed.found)
+    with pytest.raises(UsageError, match="it holds no Detections"):
+        source.predictions("filepath", parsed.found)
+    with pytest.raises(UsageError, match="not of groups or patches"):
+        from_collection(dataset.to_patches("ground_truth")).predictions("p", {})  # type: ignore[misc]

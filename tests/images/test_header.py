@@ -395,9 +395,7 @@ FRAME = BASELINE.index(b"\xff\xc0")
         pytest.param(BASELINE[:SCAN] + b"\xff\xd9" + bytes(9), "image.truncated", id="JPEG without a scan"),
         pytest.param(BASELINE[:SCAN] + b"\xff\xda\xff\xd9", "image.truncated", id="JPEG with half a scan header"),
         pytest.param(b"\xff\xd8" + BASELINE[SCAN:], "image.not_an_image", id="JPEG without a frame header"),
-        pytest.param(
-            BASELINE[: FRAME + 9] + b"\x02" + BASELINE[FRAME + 10 :], "image.not_an_image", id="JPEG of 2 channels"
-        ),
+        pytest.param(BASELINE[: FRAME + 9] + b"\x02" + BASELINE[FRAME + 10 :], "image.mode", id="JPEG of 2 channels"),
         pytest.param(
             BASELINE[: FRAME + 5] + bytes(4) + BASELINE[FRAME + 9 :], "image.not_an_image", id="JPEG of 0 x 0 pixels"
         ),

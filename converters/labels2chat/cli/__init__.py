@@ -17,6 +17,8 @@ import labels2chat
 COMMANDS = {
     "convert": "make training files from a dataset",
     "inspect": "say what is in a dataset",
+    "screen": "say what a provider may leave out of the training",
+    "parse": "read a model's answers back into boxes",
     "validate": "check finished files against a target's rules",
     "templates": "list, show and check prompt templates",
     "targets": "list and show what providers and trainers accept",

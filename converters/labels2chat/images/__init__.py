@@ -2,25 +2,38 @@
 
 `load` gets the bytes, `measure` reads a header, `fit` chooses the delivered size by arithmetic, `deliver` moves the
 labels into that frame, `prepare` makes exactly those pixels. Text is written between fit and prepare, so boxes and
-pixels can't disagree.
+pixels can't disagree. Where a `Policy` limits the bytes, `settle` tries sizes and qualities before the text.
 """
 
+from labels2chat.images.crop import around, closeup
 from labels2chat.images.fit import Fit, fit
-from labels2chat.images.frame import crop_of, deliver
+from labels2chat.images.frame import back, crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
-from labels2chat.images.prepare import prepare, verify
+from labels2chat.images.pixels import decode
+from labels2chat.images.policy import AS_IT_IS, Policy
+from labels2chat.images.prepare import prepare, settle
+from labels2chat.images.strip import strip
+from labels2chat.images.verify import verify
 
 __all__ = [
+    "AS_IT_IS",
     "FORMATS",
     "MAX_PIXELS",
     "Fit",
     "Header",
+    "Policy",
+    "around",
+    "back",
+    "closeup",
     "crop_of",
+    "decode",
     "deliver",
     "fit",
     "load",
     "measure",
     "prepare",
+    "settle",
+    "strip",
     "verify",
 ]

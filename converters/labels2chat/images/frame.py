@@ -86,6 +86,14 @@ def crop_of(image: Image, header: Header, annotations: list[Annotation]) -> tupl
     return left, top, right, bottom
 
 
+def back(bbox: Box, image: Image, header: Header, fit: Fit, annotations: list[Annotation]) -> Box:
+    """Move a box from the delivered image to the frame in which the dataset counts: the inverse of what `deliver` does.
+
+    Raises RecordError (image.size_mismatch) where `deliver` does.
+    """
+    return _box(bbox, _inverse(_path(image, header, fit, _frame(image, header, annotations, []))))
+
+
 def _frame(image: Image, header: Header, annotations: list[Annotation], warnings: list[str]) -> str:
     """Decide between 'stored' and 'display' for one image, each perhaps 'rescaled' too."""
     stored, upright = (header.width, header.height), header.upright
@@ -182,7 +190,8 @@ def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit) ->
     if isinstance(shape, dict):
         height, width = shape["size"]
         path = _then((extent[0] / width, 0.0, 0.0, 0.0, extent[1] / height, 0.0), path) if width and height else path
-        return shape if path == _SAME else _warp(shape, path, fit)
+        same = path == _SAME and (width, height) == (fit.width, fit.height)
+        return shape if same else _warp(shape, path, fit)
     rings = []
     for ring in shape:
         points = [_point(x, y, path) for x, y in zip(ring[0::2], ring[1::2], strict=True)]

@@ -10,17 +10,20 @@ import io
 import re
 import struct
 import zlib
+from importlib import import_module
 
 from msgspec import Struct
 from PIL import Image as Pillow
+from PIL import features
 
 from labels2chat.errors import RecordError
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (MAX_IMAGE_PIXELS): a quarter of a GiB at 3 bytes per pixel."""
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
-"""What Pillow may open, of the forty decoders it has: EPS, FITS and the like stay shut."""
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+"""What Pillow may open, of the forty decoders it has: EPS, FITS and the like stay shut. HEIF joins them when the first
+such file is met and pillow-heif is installed."""
 
 _EXIF = b"Exif\x00\x00"
 _EXIF_INTEGERS = {3: "H", 4: "I"}
@@ -30,6 +33,8 @@ _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WEBP_LEAST = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
 """Bytes up to the end of the size in each kind of chunk that holds one."""
+_HEIC = re.compile(b"hei[cxms]|hev[cxms]")
+"""The brands of files coded as HEVC (ISO/IEC 23008-12, B.4); mif1 alone may be anything."""
 _PNG_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 
 
@@ -56,7 +61,8 @@ class Header(Struct, frozen=True, gc=False):
 def measure(data: bytes) -> Header:
     """Read the header and check that the file is whole.
 
-    Raises RecordError: image.empty, image.lfs_pointer, image.not_an_image, image.truncated, image.bomb.
+    Raises RecordError: image.empty, image.lfs_pointer, image.not_an_image, image.truncated, image.bomb, image.mode,
+    image.no_decoder.
     """
     if data[:2] == b"\xff\xd8":
         header = _jpeg(data)
@@ -103,7 +109,7 @@ def _jpeg(data: bytes) -> Header:
         if marker in _SOF and at + 10 <= end:
             deep = data[at + 4] > 8
             height, width = struct.unpack_from(">HH", data, at + 5)
-            mode = _JPEG_MODES.get(data[at + 9], "")
+            mode = _JPEG_MODES.get(data[at + 9], f"of {data[at + 9]} channels")
         elif marker == 0xE1 and exif is None and data[at + 4 : at + 10] == _EXIF:
             exif = data[at + 4 : at + 2 + length]
         elif marker == 0xE1 and xmp is None and data[at + 4 : at + 33] == _XMP:
@@ -111,6 +117,8 @@ def _jpeg(data: bytes) -> Header:
         at += 2 + length
     if not mode:
         raise RecordError("image.not_an_image", "the JPEG has no frame header")
+    if mode.startswith("of"):
+        raise RecordError("image.mode", f"a JPEG {mode}, which can't be decoded here: 1, 3 or 4 have a meaning")
     if data.rfind(b"\xff\xd9", at + 2 + length) < 0:
         raise _truncated("JPEG", "has no end-of-image marker")
     return Header("jpeg", width, height, _orientation(exif, xmp), mode, deep=deep)
@@ -202,6 +210,8 @@ def _other(data: bytes) -> Header:
         raise RecordError("image.empty", "the file has 0 bytes")
     if data.startswith(b"version https://git-lfs"):
         raise RecordError("image.lfs_pointer", "the file is a git-LFS pointer, not the image")
+    if data[4:8] == b"ftyp":
+        _find_decoder(data[8 : int.from_bytes(data[:4], "big")][:256])
     try:
         image = Pillow.open(io.BytesIO(data), formats=FORMATS)
     except Pillow.DecompressionBombError as error:
@@ -209,7 +219,12 @@ def _other(data: bytes) -> Header:
     except Exception:  # Pillow's parsers raise all kinds on wild bytes
         raise RecordError("image.not_an_image", f"the file begins with {_begin(data)}") from None
     try:
-        orientation = int(image.getexif().get(0x0112, 1))
+        if image.format == "AVIF":  # the container's word, which Pillow writes into the EXIF block
+            orientation = _tag_274(image.info.get("exif", b"")) or 1
+        elif image.format == "HEIF":  # turned while it loads
+            orientation = 1
+        else:
+            orientation = int(image.getexif().get(0x0112, 1))
     except Exception:
         orientation = 1
     try:
@@ -229,6 +244,21 @@ def _other(data: bytes) -> Header:
         image.mode.startswith(("I", "F")),
         "transparency" in image.info,
     )
+
+
+def _find_decoder(brands: bytes) -> None:
+    """Have Pillow read HEIC, where the package for it is installed; raises RecordError (image.no_decoder)."""
+    if _HEIC.search(brands):
+        if "HEIF" not in FORMATS:
+            try:
+                heif = import_module("pillow_heif")
+            except ImportError:
+                text = "HEIC files are read with pillow-heif: pip install 'labels2chat[heif]'"
+                raise RecordError("image.no_decoder", text) from None
+            heif.register_heif_opener()
+            FORMATS.append("HEIF")
+    elif b"avif" in brands and not features.check("avif"):
+        raise RecordError("image.no_decoder", "the Pillow that is installed was built without AVIF")
 
 
 def _orientation(exif: bytes | None, xmp: bytes | None) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labels2chat.images import AS_IT_IS, Policy
+from labels2chat.screen import Screen
 from labels2chat.target import Target
 from labels2chat.template import Setting, Template
 from labels2chat.types import Example
@@ -30,5 +32,9 @@ class Job(Struct):
     url_prefix: str
     verify: bool
     encode: Callable[[Example], list[bytes]]
+    policy: Policy = AS_IT_IS
+    """What is done to images beyond what the target demands."""
     outcomes: bool = False
     """Whether the source wants to know what became of each sample (`Source.after`)."""
+    screen: Screen | None = None
+    """Counts the examples that the provider may leave out; None where it screens for nothing."""

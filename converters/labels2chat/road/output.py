@@ -182,11 +182,21 @@ def close(
     source: Source,
     reports: list[Report],
     started: float,
+    left_out: list[dict[str, Any]],
+    told: dict[str, Any],
     side_files: SideFiles | None = None,
 ) -> dict[str, Any]:
-    """Write rejects, side files and manifest, enforce the accounting, and clear the state away."""
-    samples, examples = total(reports, "samples"), total(reports, "examples")
+    """Write rejects, side files and manifest, enforce the accounting, and clear the state away.
+
+    `left_out` are the rejects of samples that were taken out before the plan, `told` what is said of it.
+    """
+    empty = Report("", "", "")
+    samples, examples = total([empty, *reports], "samples"), total([empty, *reports], "examples")
+    samples["read"] += len(left_out)
+    samples["skipped"] += len(left_out)
+    screened = total(reports, "screened")
     lines = [{**reject(problem, None, None, "record"), "shard": None} for problem in source.problems]
+    lines += [{**row, "shard": None} for row in left_out]
     lines += [{**row, "shard": report.shard} for report in reports for row in report.rejects]
     if samples["read"] != samples["converted"] + samples["skipped"] + samples["rejected"]:
         raise RuntimeError(f"the accounting does not add up: {samples}")  # a bug of ours, never the user's
@@ -199,16 +209,23 @@ def close(
         **identity,
         "samples": samples,
         "examples": examples,
-        "images": total(reports, "images"),
+        "images": total([empty, *reports], "images"),
         "rejects": {
             "lines": len(lines),
             "by_code": dict(sorted(codes.items())),
             "sha256": hashlib.sha256(rejects).hexdigest(),
         },
         "warnings": dict(sorted(total(reports, "warnings").items())),
+        **told,
+        **({"screened": dict(sorted(screened.items()))} if screened else {}),
         "shards": [msgspec.to_builtins(made) for made in files],
         "plan": [
-            {key: value for key, value in msgspec.to_builtins(report).items() if key != "rejects"} for report in reports
+            {
+                key: value
+                for key, value in msgspec.to_builtins(report).items()
+                if key != "rejects" and (value or key != "screened")
+            }
+            for report in reports
         ],
         "timing": {"started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)), "seconds": 0.0},
     }

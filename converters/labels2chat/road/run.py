@@ -15,7 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 import labels2chat
 from labels2chat import coordinates as coordinate_table
@@ -23,9 +25,11 @@ from labels2chat.check import Tally, check_file
 from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
+from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.packs import PACKS, pack_of, rows
 from labels2chat.packs.card import card
 from labels2chat.road.assign import assign, grouped
+from labels2chat.road.budget import Budget, choose
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
 from labels2chat.road.output import SideFiles, close, make_folder, start_over, take_up
@@ -33,13 +37,17 @@ from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
+from labels2chat.road.sieve import OnLikely, Sieve, settle
+from labels2chat.screen import ceiling_warning, load_rules, open_screen
 from labels2chat.shards import Entry, Report, damage, sweep
-from labels2chat.target import Target, load_target, target_names
+from labels2chat.target import Limit, Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
 
 ENGINES = ("processes", "threads")
 
+_USUAL = {"together": "near", "on_likely": "keep", "people_screen": True}
+"""Such options are part of a run's identity where they are something else."""
 _SPLIT = re.compile(r"\w[\w .+-]*")
 
 
@@ -54,6 +62,8 @@ class Result(Struct):
     too_many_rejects: bool
     plan: list[dict[str, Any]] = field(default_factory=list)
     """What a dry run would make, a line per shard."""
+    budget: dict[str, Any] | None = None
+    """What `fit_file` chose, and what it costs."""
 
 
 def convert(
@@ -73,11 +83,19 @@ def convert(
     method: str = "sft",
     images: str | None = None,
     url_prefix: str | None = None,
+    policy: Policy = AS_IT_IS,
+    fit_file: int | None = None,
     verify: str = "header",
     shard_size: int | None = None,
     workers: int | None = None,
     engine: str | None = None,
     max_rejects: str | None = None,
+    val: str | None = None,
+    dedup: str | None = None,
+    together: str = "near",
+    on_likely: OnLikely = "keep",
+    screen_rules: str | None = None,
+    people_screen: bool = True,
     pack: str | None = None,
     overwrite: bool = False,
     dry_run: bool = False,
@@ -99,11 +117,23 @@ def convert(
         coordinates: a convention; wins over the template's, which wins over the target's.
         method: 'sft', or 'dpo' for preference data, from templates that have a rejected answer.
         images: 'inline', 'url', 'files' or 'link'; the target's first choice where None.
+        policy: what is done to images beyond what the target demands.
+        fit_file: choose a quality and a scale for all images with which each split fits one file of so many bytes.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
         workers: how many prepare and write samples; one per processor where None.
         engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
+        val: '10%' or a number: cut so many samples off as the split val, by image, and by class where there are any.
+        dedup: leave out the samples whose image and labels an earlier one has: 'exact' by the file, 'near' by a
+            perceptual hash too.
+        together: which samples `val` keeps on one side: those with an image that is 'near' alike, or 'exact'ly.
+        on_likely: what to do with the samples whose labels name what the target says it leaves out of the training:
+            'keep', 'drop', or 'quarantine', which writes them into files of their own.
+        screen_rules: a YAML file with more such names.
+        people_screen: False where the provider has exempted you from its screening for people and faces.
+        progress: called now and then with how far the run is; before that, where `val` or `dedup` look at all images,
+            with how far that is.
         pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
@@ -121,7 +151,12 @@ def convert(
     _word("method", method, ("sft", "dpo"))
     if method not in target.methods:
         raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
-    for option, number in (("limit", limit), ("shard_size", shard_size), ("workers", workers)):
+    _word("dedup", dedup, ("exact", "near"))
+    _word("together", together, ("exact", "near"))
+    _word("on-likely", on_likely, ("keep", "drop", "quarantine"))
+    screen = open_screen(target, screen_rules, not people_screen)
+    counts = (("limit", limit), ("shard_size", shard_size), ("workers", workers), ("fit_file", fit_file))
+    for option, number in counts:
         if number is not None and number < 1:
             raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
@@ -132,26 +167,47 @@ def convert(
     if delivery == "url" and not url_prefix and not any(image.url for s in islice(source, 1) for image in s.images):
         raise UsageError("--images url needs --url-prefix: the public address under which the image files lie")
     prompts = join_templates(templates, source, target, coordinates, params or {}, seed, detail, method)
+    _possible(policy, fit_file, delivery, shard_size, target)
     out = Path(out)
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}))
+    job = Job(
+        out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}), policy
+    )
     job.outcomes = source.after is not None
+    job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
+    workers = workers or os.cpu_count() or 1
+
+    def looked(number: int) -> None:
+        if progress is not None:
+            progress(Progress(number, 0, 0, source.count))
+
+    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
+    sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:
-        chosen = _selected(source, split, limit)
+        chosen = sieve(_selected(source, split, limit)) if cut or sieve.screen else _selected(source, split, limit)
         chosen = grouped(chosen, group) if group else chosen
         return _noted(chosen, became) if job.outcomes else chosen
 
-    entries = plan(assign(samples, job), job, shard_size)
+    budget: Budget | None = None
+    if fit_file is not None:
+        budget = choose(assign(samples, job), job, min(fit_file, target.file_bytes.value), seed, workers)
+        file_bytes = Limit(budget.file_bytes, target.file_bytes.source)
+        job = replace(job, policy=budget.policy, target=replace(target, file_bytes=file_bytes))
+    found = budget.report() if budget else None
+    entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
     if dry_run:
         lines = outline(entries, job)
+        if budget is not None:
+            lines = [line | {"bytes_about": budget.estimated[line["shard"].rpartition("-")[0]]} for line in lines]
         read = sum(line["samples"] for line in lines)
-        return Result(out, {"samples": {"read": read}, "bad_records": len(source.problems)}, 0, [], False, lines)
-    identity = {
+        made = {"samples": {"read": read}, "bad_records": len(source.problems)}
+        return Result(out, made, 0, [], False, lines, found)
+    identity: dict[str, Any] = {
         "labels2chat": labels2chat.__version__,
         "source": {"uri": source.uri, "adapter": source.adapter, "fingerprint": source.fingerprint()},
         "template": _template_identity(templates),
@@ -170,11 +226,16 @@ def convert(
             "url_prefix": url_prefix,
             "verify": verify,
             "shard_size": shard_size,
+            **({"prepare": msgspec.to_builtins(job.policy)} if job.policy != AS_IT_IS else {}),
+            **({"fit": fit_file} if fit_file is not None else {}),
         }
         | ({"as": pack} if pack else {}),
     }
+    asked: dict[str, Any] = {"val": val, "dedup": dedup, "together": together}
+    asked |= {"on_likely": on_likely, "people_screen": people_screen}
+    asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
+    identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
     identity = clean(identity)
-    workers = workers or os.cpu_count() or 1
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
@@ -184,17 +245,24 @@ def convert(
             if not (overwrite and finished):
                 raise
             start_over(out, identity)
-            entries = plan(assign(samples, job), job, shard_size)
+            entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
-        manifest = close(out, identity, source, reports, started, _side_files(target, pack, source))
+        told = sieve.told() | ({"fit": found} if found else {})
+        manifest = close(
+            out, identity, source, reports, started, sieve.rejects, told, _side_files(target, pack, source)
+        )
         if source.after is not None:
+            became |= {row["sample_id"]: row["code"] for row in sieve.rejects}
             for report in reports:
                 became |= report.unwritten
             source.after(became)
-    warnings = _warnings(reports, target, manifest)
+    uploaded = [r for r in reports if on_likely != "quarantine" or r.split not in sieve.set_apart]
+    warnings = [*_screened(uploaded, job), *_warnings(uploaded, job.target, manifest)]
+    if budget is not None:
+        warnings += _overflows(reports, budget)
     read, rejected = manifest["samples"]["read"], manifest["samples"]["rejected"]
     rejected += sum(report.reduced for report in reports)
-    return Result(out, manifest, kept, warnings, rejected > allowed(read))
+    return Result(out, manifest, kept, warnings, rejected > allowed(read), budget=found)
 
 
 def _work(
@@ -307,6 +375,38 @@ def _warnings(reports: list[Report], target: Target, manifest: dict[str, Any]) -
     return found
 
 
+def _overflows(reports: list[Report], budget: Budget) -> list[str]:
+    """Say which split did not fit one file after all, for what was measured was but a part of it."""
+    sizes: dict[str, list[int]] = {}
+    for made in (made for report in reports for made in report.files):
+        sizes.setdefault(made.split, []).append(made.bytes)
+    return [
+        f"--fit: {split} came to {sum(parts):,} bytes in {len(parts)} files; one of {budget.file_bytes:,} was wanted: "
+        f"give --fit {int(budget.file_bytes * 0.97 * budget.file_bytes / sum(parts))}"
+        for split, parts in sizes.items()
+        if len(parts) > 1
+    ]
+
+
+def _screened(reports: list[Report], job: Job) -> list[str]:
+    """Say how many examples the provider may leave out; loudly where a job fails for it."""
+    target, found = job.target, [report for report in reports if report.screened]
+    loud = (ceiling_warning(report.shard, sum(report.screened.values()), target) for report in found)
+    warnings = [warning for warning in loud if warning is not None]
+    likely = sum(report.screened.get("likely", 0) for report in found)
+    if likely and job.screen is not None:
+        warnings.append(
+            f"{likely:,} examples have labels of what {target.name} leaves out of the training "
+            f"({', '.join(job.screen.reasons)}); `labels2chat screen` says which, --on-likely drop or quarantine takes "
+            f"them out [{target.cite(target.excluded)}]"
+        )
+    return warnings
+
+
+def _digest(rules: Any) -> str:
+    return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()
+
+
 def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:
     """Load a template, or a mix of them with their weights."""
     if isinstance(given, Template):
@@ -369,6 +469,18 @@ def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str
 
 def _has_pictures(report: Report, job: Job) -> bool:
     return job.delivery not in AS_FILES or gone(job.out, report.files) is None
+
+
+def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: int | None, target: Target) -> None:
+    """Refuse what can't be done to images on this road."""
+    if policy.reencode not in (None, "lossy") and policy.reencode not in target.formats:
+        raise UsageError(f"--reencode {policy.reencode}: {target.name} takes {', '.join(target.formats.values)}")
+    if delivery == "url" and policy != AS_IT_IS:
+        raise UsageError("--images url sends the files as they are: images are prepared with --images inline")
+    if delivery != "inline" and fit_file is not None:
+        raise UsageError("--fit is for files that hold their images: give --images inline")
+    if fit_file is not None and shard_size is not None:
+        raise UsageError("--fit makes one file of each split: leave out --shard-size")
 
 
 def _written(value: Any) -> str:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from msgspec import Struct, field
 from msgspec.structs import replace
+from PIL import Image as Pillow
 
 from labels2chat.check import check
 from labels2chat.errors import RecordError
-from labels2chat.images import Fit, Header, crop_of, deliver, fit, load, measure, prepare, verify
+from labels2chat.images import (
+    Fit,
+    Header,
+    around,
+    closeup,
+    crop_of,
+    decode,
+    deliver,
+    fit,
+    load,
+    measure,
+    prepare,
+    settle,
+    verify,
+)
+from labels2chat.images.crop import Rect
 from labels2chat.road.job import Job
 from labels2chat.road.pictures import AS_FILES, name_of, put
 from labels2chat.road.rejects import reject
 from labels2chat.shards import Task
-from labels2chat.types import Image, Line, Picture, Problem, Sample
+from labels2chat.types import Annotation, Image, Line, Picture, Problem, Sample
 
 
 class Outcome(Struct):
@@ -31,6 +48,8 @@ class Outcome(Struct):
     warnings: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     """The image files that its lines point at."""
+    screened: str | None = None
+    """How surely the provider leaves it out, by its labels: likely, possible; None where they say nothing."""
 
 
 class _Sight(Struct):
@@ -38,8 +57,16 @@ class _Sight(Struct):
 
     data: bytes | None
     """None for an image that stays behind its URL."""
+    image: int
+    """Which of the sample's images it is."""
     header: Header
     fit: Fit
+    made: bytes | None = None
+    """The delivered bytes, where they had to be made to know the fit."""
+    whole: _Sight | None = None
+    """The image that this is a crop of, for a template that shows each object alone."""
+    pixels: Pillow.Image | None = None
+    """A whole image's, decoded."""
 
 
 def convert_sample(task: Task, job: Job) -> Outcome:
@@ -55,14 +82,16 @@ def convert_sample(task: Task, job: Job) -> Outcome:
     try:
         if not sample.images:
             raise RecordError("sample.bad_record", "the sample has no image")
-        sights = [_look(image, sample, job) for image in sample.images]
+        crop = template.file.crop
+        sights = [_look(number, sample, job, crop is not None) for number in range(len(sample.images))]
         headers, fits = [sight.header for sight in sights], [sight.fit for sight in sights]
         delivered, outcome.warnings = deliver(sample, headers, fits, "masks" in template.file.requires)
         for problem in delivered.problems[len(sample.problems) :]:
             outcome.rejects.append(reject(problem, sample, None, "record"))
         delivered, notes = template.select(delivered)
         outcome.warnings += notes
-        examples = template.render(delivered, prompt.setting, task.negatives, notes=outcome.warnings)
+        view = partial(_close_up, sample=delivered, margin=crop.margin, sights=sights, job=job) if crop else None
+        examples = template.render(delivered, prompt.setting, task.negatives, notes=outcome.warnings, view=view)
     except RecordError as error:
         outcome.status = "skipped" if error.code == "sample.no_labels" else "rejected"
         outcome.rejects.append(reject(Problem(error.code, str(error)), sample, None, "sample"))
@@ -77,13 +106,15 @@ def convert_sample(task: Task, job: Job) -> Outcome:
     held: dict[str, tuple[bytes, str | None]] = {}
 
     def ready(picture: Picture) -> Picture:
-        index = picture.index
-        if index not in pictures:
-            pictures[index] = _finish(picture, sights[index], sample.images[index], job)
+        if picture.index not in pictures:
+            sight = sights[picture.index]
+            image = sample.images[sight.image]
+            made = _finish(picture, sight, image, job)
             if job.delivery in AS_FILES:
-                original = sample.images[index].path if job.delivery == "link" and fits[index].as_is else None
-                pictures[index] = _beside(pictures[index], held, original, job)
-        return pictures[index]
+                same = job.delivery == "link" and made.data == sight.data  # not so where metadata were stripped
+                made = _beside(made, held, image.path if same else None, job)
+            pictures[picture.index] = made
+        return pictures[picture.index]
 
     for example in examples:
         try:
@@ -106,26 +137,67 @@ def convert_sample(task: Task, job: Job) -> Outcome:
         outcome.examples_rejected += 1
         outcome.rejects += [reject(problem, sample, example.id, "example") for problem in problems]
     if outcome.lines:
-        repaired = sum(not fits[index].as_is for index in pictures)
+        outcome.screened = job.screen.level(sample) if job.screen is not None else None
+        repaired = sum(not sights[index].fit.as_is for index in pictures)
         outcome.passed_through, outcome.reencoded = len(pictures) - repaired, repaired
     else:
         outcome.status = "rejected"
     return outcome
 
 
-def _look(image: Image, sample: Sample, job: Job) -> _Sight:
-    """Load and measure an image; one that is only a URL is taken at the dataset's word."""
+def _look(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
+    """Load and measure an image; one that is only a URL is taken at the dataset's word.
+
+    A `whole` one is not delivered itself, crops of it are: its fit is the image's own frame.
+    """
+    image = sample.images[number]
     if job.delivery == "url" and image.url and image.path is None and image.data is None:
         width, height = image.width or 0, image.height or 0
         if not (width and height) and sample.annotations:
             raise RecordError("image.no_size", f"nobody says the size of {image.url}")
-        return _Sight(None, Header("", width, height), Fit(width, height, "", "", as_is=True))
+        return _Sight(None, number, Header("", width, height), Fit(width, height, "", "", as_is=True))
     data = load(image)
     header = measure(data)
     if job.verify:
         verify(data)
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
-    return _Sight(data, header, fit(header, len(data), job.target, crop))
+    left, top, right, bottom = crop or (0, 0, *header.upright)
+    sight = _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
+    return sight if whole else _planned(sight, crop, job)
+
+
+def _planned(sight: _Sight, crop: Rect | None, job: Job, whole: _Sight | None = None) -> _Sight:
+    """Choose what is delivered of an image."""
+    data, header, policy = sight.data, sight.header, job.policy
+    if data is None:
+        raise RecordError("image.needs_repair", "the image is behind a URL and must be cropped first")
+    planned = _Sight(data, sight.image, header, fit(header, len(data), job.target, crop, policy), whole=whole)
+    if policy.max_bytes is not None and not planned.fit.as_is and not planned.fit.unless_heavier:
+        limit = min(policy.max_bytes, job.target.image_bytes.value)
+        planned.fit, planned.made = settle(data, planned.fit, limit, policy.multiple_of, _pixels(planned))
+    return planned
+
+
+def _close_up(
+    annotation: Annotation, sample: Sample, margin: float, sights: list[_Sight], job: Job
+) -> tuple[Sample, Annotation, int]:
+    """Plan the crop around an object as a further sight, and look at the sample in its frame."""
+    sight = sights[annotation.image]
+    rect = around(annotation.bbox, margin, sight.fit.width, sight.fit.height)
+    left, top = sight.fit.crop[:2] if sight.fit.crop else (0, 0)
+    part = (rect[0] + left, rect[1] + top, rect[2] + left, rect[3] + top)
+    planned = _planned(sight, part, job, whole=sight)
+    sights.append(planned)
+    return *closeup(sample, annotation, rect, (planned.fit.width, planned.fit.height)), len(sights) - 1
+
+
+def _pixels(sight: _Sight) -> Pillow.Image | None:
+    """Decode an image once for all crops of it; None for one that is delivered alone."""
+    if sight.whole is None or sight.fit.as_is or sight.data is None:
+        return None
+    if sight.whole.pixels is None:
+        sight.whole.pixels = decode(sight.data)
+    return sight.whole.pixels
 
 
 def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
@@ -138,7 +210,9 @@ def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
             raise RecordError("image.no_url", f"the dataset has no URL for {image.name}")
         url = job.url_prefix + quote(picture.name, errors="surrogateescape") if job.url_prefix else image.url
         return replace(picture, format=plan.format, mode=plan.mode, size=len(data or b""), url=url)
-    made, format = prepare(data or b"", plan, job.target.image_bytes.value)
+    made, format = sight.made, plan.format
+    if made is None:
+        made, format = prepare(data or b"", plan, job.target.image_bytes.value, _pixels(sight))
     mode = "RGB" if format == "jpeg" else plan.mode
     animated = sight.header.animated and plan.as_is
     return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)

@@ -147,6 +147,8 @@ def _count(report: Report, outcome: Outcome) -> None:
     report.images["passed_through"] += outcome.passed_through
     report.images["reencoded"] += outcome.reencoded
     report.rejects += outcome.rejects
+    if outcome.screened is not None:
+        report.screened[outcome.screened] = report.screened.get(outcome.screened, 0) + len(outcome.lines)
     for warning in outcome.warnings:
         report.warnings[warning] = report.warnings.get(warning, 0) + 1
 

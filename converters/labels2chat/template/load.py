@@ -71,6 +71,8 @@ def parse_template(text: str, label: str) -> Template:
             convention(file.coordinates)
         except UsageError as error:
             raise document.fail("$.coordinates", str(error)) from None
+    if file.crop is not None and (file.mode != "label" or file.images == "none"):
+        raise document.fail("$.crop", "a crop goes with mode: label, and with images")
     compiler = _Compiler(document, file)
     scripts, rejected = compiler.scripts()
     if "count" in compiler.names:

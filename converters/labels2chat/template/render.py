@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from labels2chat.coordinates import Convention, convention
 from labels2chat.documents import Document
 from labels2chat.errors import Labels2ChatError, RecordError, TemplateError, UsageError, did_you_mean
+from labels2chat.images import around, closeup
 from labels2chat.template import balance
 from labels2chat.template.draw import draw, heaviest, order, pick
 from labels2chat.template.filters import to_json
@@ -53,6 +54,10 @@ _FAILURES: tuple[type[Exception], ...] = (
     *(JinjaError, Labels2ChatError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
     *(RecursionError, MemoryError, AssertionError),
 )
+
+
+View = Callable[[Annotation], tuple[Sample, Annotation, int]]
+"""Looks at one object: the sample and the object in the frame of its crop, and the picture's index."""
 
 
 class Text(Struct):
@@ -201,18 +206,20 @@ class Template(Struct):
         negatives: int | None = None,
         wording: int | None = None,
         notes: list[str] | None = None,
+        view: View | None = None,
     ) -> list[Example]:
         """Make the examples of a sample whose labels are in the delivered frame.
 
         No examples means that the template passes this sample over. `negatives` is the number that was dealt to the
         sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one,
-        and what is to be counted is added to `notes`.
+        and what is to be counted is added to `notes`. For a template that crops, the sample's labels are in the whole
+        image's own frame, and `view` makes the crops; without it they have the size that they have in the image.
         Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
         text can't be rendered for it.
         """
         notes = [] if notes is None else notes
         examples = []
-        for key, context in self._cases(sample, setting, negatives):
+        for key, context in self._cases(sample, setting, negatives, view):
             seed = context["_draw"] = (setting.seed, self.name, sample.id, key)
             context["_notes"], context["_budget"] = notes, [MAX_STEPS]
             number = 0
@@ -223,7 +230,8 @@ class Template(Struct):
             messages = list(self._messages(self.scripts[number], context, say))
             if not any(message.role == "user" for message in messages):
                 continue
-            self._place_images(messages, sample, setting)
+            shown, start = context.get("_shown", (sample, 0))
+            self._place_images(messages, shown, setting, start)
             example = Example(sample.id + f"#{key}" * bool(key), messages, sample.id)
             worse = self.rejected[number]
             if setting.preference and worse is not None:
@@ -314,7 +322,7 @@ class Template(Struct):
 
     def _context(self, sample: Sample, setting: Setting) -> dict[str, Any]:
         images = [{"width": i.width or 0, "height": i.height or 0, "name": i.name} for i in sample.images]
-        labels = [_label(a) for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
+        labels = [_label(a) for a in self._objects(sample)]
         image = images[0] if images else {"width": 0, "height": 0, "name": ""}
         return {
             "image": image,
@@ -336,7 +344,23 @@ class Template(Struct):
             "_convention": setting.convention,
         }
 
-    def _cases(self, sample: Sample, setting: Setting, negatives: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _objects(self, sample: Sample) -> list[Annotation]:
+        return [a for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
+
+    def _view(self, sample: Sample) -> View:
+        """Crop at the size that the parts have in the sample's own images."""
+        margin = self.file.crop.margin if self.file.crop else 0.0
+
+        def look(annotation: Annotation) -> tuple[Sample, Annotation, int]:
+            image = sample.images[annotation.image]
+            rect = around(annotation.bbox, margin, image.width or 0, image.height or 0)
+            return *closeup(sample, annotation, rect, (rect[2] - rect[0], rect[3] - rect[1])), 0
+
+        return look
+
+    def _cases(
+        self, sample: Sample, setting: Setting, negatives: int | None, view: View | None
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (key, variables) for each example that the mode makes of the sample."""
         has = {kind: self._has(kind, sample) for kind in self.file.requires}
         if self.file.select.empty == "skip" and has and not any(has.values()):
@@ -356,9 +380,14 @@ class Template(Struct):
                 present = count > 0 or name in sample.labels
                 yield name, {**base, "class": name, "count": count, "present": present}
         elif self.file.mode == "label":
-            for number in sorted(order(range(len(base["labels"])), *seed, "labels")[:most]):
-                label = base["labels"][number]
-                yield str(number), {**base, "label": label, "class": label["class"]}
+            objects = self._objects(sample)
+            for number in sorted(order(range(len(objects)), *seed, "labels")[:most]):
+                context, label = base, base["labels"][number]
+                if self.file.crop is not None:
+                    shown, own, index = (view or self._view(sample))(objects[number])
+                    context, label = self._context(shown, setting), _label(own)
+                    context["_shown"] = shown, index
+                yield str(number), {**context, "label": label, "class": label["class"]}
         elif self.file.mode == "caption":
             for number in sorted(order(range(len(sample.captions)), *seed, "captions")[:most]):
                 yield str(number), {**base, "caption": sample.captions[number]}
@@ -472,13 +501,13 @@ class Template(Struct):
             return RecordError("text.surrogate", "the text holds a lone surrogate")
         return RecordError("template.failed", message)
 
-    def _place_images(self, messages: list[Message], sample: Sample, setting: Setting) -> None:
+    def _place_images(self, messages: list[Message], sample: Sample, setting: Setting, start: int = 0) -> None:
         """Put each image where <image> stands, or all of them before the first user text."""
         if self.file.images == "none":
             return
         pictures = [
             Picture(i, image.name, image.width or 0, image.height or 0, detail=setting.detail)
-            for i, image in enumerate(sample.images)
+            for i, image in enumerate(sample.images, start)
         ]
         marked = 0
         for message in messages:

@@ -81,6 +81,13 @@ class Sampling(Struct, forbid_unknown_fields=True):
     negatives: Negatives | None = None
 
 
+class Crop(Struct, forbid_unknown_fields=True):
+    """In mode label: the image of each example is the part around its object, and coordinates count in that part."""
+
+    margin: Annotated[float, Meta(ge=0)] = 0.1
+    """What is shown around the box on each side, as a share of its width and height."""
+
+
 class Test(Struct, forbid_unknown_fields=True):
     """A sample in `given`, and in `expect` what a role (or rejected) must then say in one of the examples."""
 
@@ -111,6 +118,8 @@ class File(Struct, forbid_unknown_fields=True):
     """Other names for classes; null leaves the class out."""
     select: Select = field(default_factory=Select)
     sample: Sampling = field(default_factory=Sampling)
+    crop: Crop | None = None
+    """In mode label: send the part around the object instead of the whole image."""
     images: Literal["all", "none"] = "all"
     """none makes text-only examples."""
     system: Wording | None = None

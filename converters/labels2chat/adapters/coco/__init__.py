@@ -80,6 +80,7 @@ def read(path: str, **options: Any) -> Source:
         read=lambda: (sample for each in sets for sample in each.samples()),
         fingerprint=lambda: _digest(sets),
         kinds=frozenset().union(*(each.kinds for each in sets)),
+        category_ids={n: id for each in reversed(sets) for id, n in each.labels[0].categories.names.items()},
         categories=list(dict.fromkeys(name for each in sets for name in each.categories)),
         exhaustive=all(each.exhaustive for each in sets),
         count=sum(len(each.labels[0].images) for each in sets),

@@ -21,10 +21,11 @@ from labels2chat.adapters.fiftyone.database import (
     reaching,
 )
 from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, kinds, words
+from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
-from labels2chat.types import Sample, Source
+from labels2chat.types import Annotation, Sample, Source
 
 _FIRST = 100
 """So many samples are looked at for attributes, which a dataset need not declare."""
@@ -94,6 +95,12 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
             with off_stdout(), reaching():
                 write_back(view, slices, outcomes)
 
+    def predictions(name: str, made: dict[str, list[Annotation]]) -> None:
+        if slices or view._is_generated:
+            raise UsageError("predictions go into a dataset of single images, not of groups or patches")
+        with off_stdout(), reaching():
+            write_predictions(view, {one.name for one in choice.labels}, name, made)
+
     return Source(
         uri=place,
         adapter="fiftyone",
@@ -104,6 +111,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         count=count,
         notes=notes,
         after=after,
+        predictions=predictions,
     )
 
 
