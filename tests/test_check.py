@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from labels2chat.check import Tally, check, check_file
 from labels2chat.errors import CODES
-from labels2chat.target import Allowed, Limit, load_target
+from labels2chat.target import NO_MOST, Allowed, Limit, Target, load_target
 from labels2chat.types import Example, Message, Picture
 
 OPENAI, AZURE = load_target("openai"), load_target("azure")
@@ -34,6 +34,7 @@ def example(*messages: Message) -> Example:
 
 
 OK = answer("cat")
+WEB = "https://x.y/a.jpg"
 
 BROKEN: list[tuple[str, list[Message], str, str, str, str]] = [
     # what is wrong, messages, code, place, rule, what the message says
@@ -139,6 +140,97 @@ def test_an_answer_without_text(last: Message) -> None:
 def test_an_answer_that_is_an_image() -> None:
     codes = [problem.code for problem in check(example(user("a"), answer(image())), OPENAI)]
     assert codes == ["image.role", "example.no_answer"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost/a.jpg",
+        "http://printer.local/a.jpg",
+        "https://127.0.0.1/a.jpg",
+        "https://10.0.0.8:8443/a.jpg",
+        "http://[::1]/a.jpg",
+        "http://2130706433/a.jpg",
+        "https://x.y/a b.jpg",
+        "https:///a.jpg",
+        "https://x.y:port/a.jpg",
+    ],
+)
+def test_an_address_that_nobody_can_fetch(url: str) -> None:
+    line = example(user(Picture(0, url=url)), OK)
+    assert [(p.code, p.where, p.rule) for p in check(line, OPENAI)] == [("image.url", "messages[0].content", GUIDE)]
+    assert check(line, OPENAI, private=True) == []
+
+
+LONG = replace(OPENAI, tokens_per_example=Limit(5000, "sft"), images_per_example=Limit(64, "guide"))
+SFT = "https://platform.openai.com/docs/guides/supervised-fine-tuning (as of 2026-11-20)"
+
+
+@pytest.mark.parametrize(
+    ("messages", "rejected", "too_long"),
+    [
+        ([user("dog " * 4900), OK], None, False),
+        ([user("dog " * 5100), OK], None, True),
+        ([user("a"), answer("dog " * 5100)], None, True),
+        ([user("a"), OK], "dog " * 5100, True),
+        ([user("a"), OK], "dog " * 4900, False),
+        ([user(*[image(detail="low")] * 57), OK], None, False),  # 85 each, and 10 around them
+        ([user(*[image(detail="low")] * 59), OK], None, True),
+        ([user(*[image(detail="high")] * 19), OK], None, False),  # 40 x 30 pixels: 255 each
+        ([user(*[image()] * 20), OK], None, True),
+        ([user(*[Picture(0, url=WEB)] * 19), OK], None, False),  # of unknown size: the least it can be
+        ([user(*[Picture(0, url=WEB)] * 20), OK], None, True),
+        ([user("a"), answer(tool_calls=[{"id": "dog " * 5100}])], None, True),
+    ],
+)
+def test_the_ceiling(messages: list[Message], rejected: str | None, too_long: bool) -> None:
+    found = check(Example("1", messages, rejected=rejected), LONG)
+    expected = [("example.too_long", "messages", SFT)] if too_long else []
+    assert [(problem.code, problem.where, problem.rule) for problem in found] == expected
+    assert all("at most 5,000 are taken" in problem.message for problem in found)
+
+
+def test_no_ceiling_where_nobody_says_a_number() -> None:
+    assert check(example(user("dog " * 100_000), OK), replace(OPENAI, tokens_per_example=NO_MOST)) == []
+
+
+@pytest.mark.parametrize("target", [OPENAI, AZURE])
+def test_the_ceiling_of_the_providers(target: Target) -> None:
+    assert check(example(user("dog " * 65_000), OK), target) == []
+    assert [p.code for p in check(example(user("dog " * 66_000), OK), target)] == ["example.too_long"]
+
+
+def test_short_examples_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their bytes say enough: the check stands in the way of every example of a run."""
+    monkeypatch.setattr("labels2chat.check.example.count_tokens", None)
+    assert check(example(user(*[image()] * 10, "a" * 50_000), OK), OPENAI) == []
+
+
+@pytest.mark.parametrize("text", ["a <image> b", "<image>", "User: hi", "[EOS]"])
+def test_a_word_that_the_target_keeps_for_itself(text: str) -> None:
+    nova = replace(OPENAI, reserved=Allowed(("User:", "[EOS]", "<image>"), "guide"))
+    for messages in ([user(text), OK], [Message("system", [text]), user("a"), OK], [user("a", text), OK]):
+        (problem,) = check(example(*messages), nova)
+        assert (problem.code, problem.rule) == ("text.reserved", GUIDE)
+        assert check(example(*messages), OPENAI) == []
+    assert check(example(user("user: [eos] image"), OK), nova) == []
+    assert check(example(user("a"), answer(text)), nova) == []  # the rule is about prompts
+
+
+def test_an_example_with_nothing_to_learn() -> None:
+    (problem,) = check(example(user("a"), answer("b", weight=0), user("c"), answer("d", weight=0)), OPENAI)
+    assert (problem.code, problem.where) == ("example.no_answer", "messages[3].weight")
+
+
+def test_places_in_a_pair() -> None:
+    """They are those of the line that it is written as."""
+    found = check(Example("1", [user(""), answer("")], rejected=" "), OPENAI)
+    assert [(problem.code, problem.where) for problem in found] == [
+        ("example.empty_text", "input.messages[0].content"),
+        ("example.empty_text", "preferred_output[0].content"),
+        ("example.no_answer", "preferred_output[0]"),
+        ("example.empty_text", "non_preferred_output"),
+    ]
 
 
 def test_an_address_where_none_is_taken() -> None:

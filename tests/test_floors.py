@@ -16,10 +16,10 @@ PACKAGE = Path(labels2chat.__file__).parent
 
 FLOORS: list[tuple[float, set[str]]] = [
     (0, {"errors", "types"}),
-    (0.5, {"documents", "files", "masks"}),  # still the ground floor, up the steps: they raise our errors
+    (0.5, {"addresses", "documents", "files", "masks", "tokens"}),  # still the ground floor, up the steps
     (1, {"target", "coordinates"}),
     (2, {"images"}),
-    (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "tokens", "screen"}),
+    (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "screen", "urls"}),
     (4, {"road", "validate", "survey", "parse"}),
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]

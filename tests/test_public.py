@@ -25,7 +25,7 @@ MODULES = [
     if path.parent != PACKAGE or not path.name.startswith("__")
 ]
 
-RESERVED = {"example.duplicate", "example.too_long"}
+RESERVED: set[str] = set()
 """Codes that stand in the table and are given to nothing yet."""
 
 

@@ -89,6 +89,9 @@ CODES: dict[str, str] = {
     "image.no_url": "the dataset has no address for the image: give --url-prefix",
     "image.no_size": "the text needs the image's size: use a dataset that declares it, or have the file at hand",
     "image.remote": "there is a URL and no file: give -O images=DIR, use --images url, or download it first",
+    "image.inaccessible": "make sure that anybody can fetch the address, or send the image as a data URI",
+    "image.orientation": "turn the pixels, as validate --fix does, and look whether coordinates in the text still fit",
+    "image.animated": "send the one frame that is meant",
     "image.role": "move the image into a user message",
     "image.detail": "use one of low, high, auto",
     # boxes and other labels
@@ -122,6 +125,7 @@ CODES: dict[str, str] = {
     "example.empty_text": "write something into the message, or leave it out",
     "example.same_answers": "the worse answer equals the right one, so the pair teaches nothing",
     "example.duplicate": "leave out the second one",
+    "example.unknown_key": "spell the key as the target documents it, or leave it out",
     "example.too_long": "shorten the example: what is over the limit is cut off, the answer first",
     # a model's answers
     "answer.row": "make each line one JSON object with the answer and the image's id",
@@ -135,8 +139,14 @@ CODES: dict[str, str] = {
     "file.too_many": "split the file",
     "file.too_large": "split the file, or send smaller images",
     "file.encoding": "save the file as UTF-8",
+    "file.bom": "save the file as UTF-8 without a byte order mark",
+    "file.blank_line": "delete the line",
+    "file.mixed": "put chat examples and preference pairs into files of their own",
     "file.hash": "the file is not what the manifest says: run the same convert again to rebuild it",
     "file.missing": "a file that the manifest lists is gone: run the same convert again to rebuild it",
     "manifest.accounting": "the manifest's numbers do not add up: run the same convert again",
 }
 """Every code a reject or a finding may bear, with what to do about it in one line."""
+
+WARNINGS = frozenset({"example.duplicate", "example.unknown_key", "image.animated", "image.orientation"})
+"""Codes of findings that no provider refuses a file for; all others are errors."""

@@ -15,7 +15,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from labels2chat.documents import Document
-from labels2chat.errors import TargetError, did_you_mean
+from labels2chat.errors import TargetError, UsageError, did_you_mean
+from labels2chat.tokens import family
 
 
 class Limit(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +97,12 @@ class Target(Struct, frozen=True, forbid_unknown_fields=True):
     """What of it a provider may exempt a customer from, on application."""
     skipped_max: Limit | None = None
     """How many examples of a file may be left out before the whole job fails."""
+    tokens_per_example: Limit = NO_MOST
+    """What is over it is cut off, the answer first."""
+    tokens_of: str = "gpt-4o"
+    """The model of `tokens.FAMILIES` by whose rule images count towards it."""
+    byte_order_mark: bool = False
+    """Whether a file may begin with one, as Azure's guide asks."""
     sunset: str | None = None
     """The date from which no new job can be made, ISO 8601."""
     advice: list[str] = field(default_factory=list)
@@ -145,8 +152,15 @@ def load_target(name: str) -> Target:
     document = Document(text, label, TargetError)
     target = document.convert(Target)
     for key in target.__struct_fields__:
-        if isinstance(getattr(target, key), Limit | Allowed) and key in document.data:
-            _known_source(document, target, key)
+        rule = getattr(target, key)
+        if isinstance(rule, Limit | Allowed) and key in document.data and rule.source not in target.sources:
+            raise document.fail(
+                f"$.{key}.source", f"no source {rule.source!r}{did_you_mean(rule.source, target.sources)}"
+            )
+    try:
+        family(target.tokens_of)
+    except UsageError as error:
+        raise document.fail("$.tokens_of", str(error)) from None
     if target.shape not in (shapes := _stems(".py")):
         raise document.fail("$.shape", f"no shape {target.shape!r}{did_you_mean(target.shape, shapes)}")
     for key in ("as_of", "sunset"):
@@ -169,12 +183,6 @@ def _stems(suffix: str) -> list[str]:
 
 def _folder() -> resources.abc.Traversable:
     return resources.files("labels2chat") / "targets"
-
-
-def _known_source(document: Document, target: Target, key: str) -> None:
-    source = getattr(target, key).source
-    if source not in target.sources:
-        raise document.fail(f"$.{key}.source", f"no source {source!r}{did_you_mean(source, target.sources)}")
 
 
 def _reason(error: Exception) -> str:

@@ -146,12 +146,12 @@ class Source(Struct):
     """What was passed over and counted: {'hidden files': 3}."""
     problems: list[Problem] = field(default_factory=list)
     """Bad records that belong to no Sample."""
-    licenses: list[str] = field(default_factory=list)
-    """The names of the licenses that the dataset says its images are under."""
     category_ids: dict[str, Any] = field(default_factory=dict)
     """The source's own id of each class, where it has any."""
     predictions: Callable[[str, dict[str, list[Annotation]]], None] | None = None
     """Puts predictions into the source: the name of a field, and the objects by Sample id."""
+    licenses: list[str] = field(default_factory=list)
+    """The names of the licenses that the dataset says its images are under."""
     after: Callable[[dict[str, str]], None] | None = None
     """Called when a run is complete, with what became of each Sample: {id: 'written', 'skipped' or a reject's code}.
 
@@ -228,6 +228,8 @@ class Example(Struct, omit_defaults=True):
     sample_id: str = ""
     rejected: str | None = None
     """The worse answer, for preference data."""
+    answers: int = 1
+    """How many messages at the end are the better answer, for preference data: calls and what they gave come first."""
     coordinates: str = ""
     """The convention of the numbers in its texts; empty for a line that was read."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import bench_coco, bench_fiftyone, bench_hf, bench_inline, bench_render
+from tests.benchmarks import bench_coco, bench_fiftyone, bench_hf, bench_inline, bench_render, bench_validate
 
 BENCHMARKS = {
     "inline": bench_inline.main,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "hf": bench_hf.main,
     "fiftyone": bench_fiftyone.main,
     "render": bench_render.main,
+    "validate": bench_validate.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

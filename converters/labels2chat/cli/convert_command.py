@@ -133,12 +133,6 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     metavar="N|P%",
     help="Exit with 3 above this; 10% if not given, once 100 samples were read.",
 )
-@click.option(
-    "--as",
-    "pack",
-    type=click.Choice(["parquet", "webdataset"]),
-    help="Besides the lines, the same rows with their images inside, and a card for a hub.",
-)
 @click.option("--val", metavar="P%|N", help="Cut off a split val: by image, by class where there are any.")
 @click.option(
     "--dedup",
@@ -161,6 +155,12 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
 )
 @click.option("--screen-rules", type=click.Path(), help="A YAML file with more such names; see `labels2chat screen`.")
 @click.option("--no-people-screen", "exempt", is_flag=True, help="Your subscription is exempt from it.")
+@click.option(
+    "--as",
+    "pack",
+    type=click.Choice(["parquet", "webdataset"]),
+    help="Besides the lines, the same rows with their images inside, and a card for a hub.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace what another run made in OUT.")
 @format_option

@@ -131,10 +131,10 @@ def convert(
         on_likely: what to do with the samples whose labels name what the target says it leaves out of the training:
             'keep', 'drop', or 'quarantine', which writes them into files of their own.
         screen_rules: a YAML file with more such names.
+        pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         people_screen: False where the provider has exempted you from its screening for people and faces.
         progress: called now and then with how far the run is; before that, where `val` or `dedup` look at all images,
             with how far that is.
-        pack: 'parquet' or 'webdataset': besides the lines, the same rows with their images inside, and a hub's card.
         overwrite: remove what an earlier run made in `out`, if this run is another one.
 
     Raises:
@@ -172,9 +172,8 @@ def convert(
     prefix = url_prefix or ""
     if prefix and not prefix.endswith(("/", "=")):
         prefix += "/"
-    job = Job(
-        out, target, prompts, delivery, prefix, verify == "decode", _encoder(target, target_options or {}), policy
-    )
+    encode = _encoder(target, target_options or {})
+    job = Job(out, target, prompts, delivery, prefix, verify == "decode", encode, policy)
     job.outcomes = source.after is not None
     job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
@@ -227,11 +226,9 @@ def convert(
             "verify": verify,
             "shard_size": shard_size,
             **({"prepare": msgspec.to_builtins(job.policy)} if job.policy != AS_IT_IS else {}),
-            **({"fit": fit_file} if fit_file is not None else {}),
-        }
-        | ({"as": pack} if pack else {}),
+        },
     }
-    asked: dict[str, Any] = {"val": val, "dedup": dedup, "together": together}
+    asked: dict[str, Any] = {"fit": fit_file, "as": pack, "val": val, "dedup": dedup, "together": together}
     asked |= {"on_likely": on_likely, "people_screen": people_screen}
     asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
     identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
@@ -248,9 +245,8 @@ def convert(
             entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
             reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
         told = sieve.told() | ({"fit": found} if found else {})
-        manifest = close(
-            out, identity, source, reports, started, sieve.rejects, told, _side_files(target, pack, source)
-        )
+        side_files = _side_files(target, pack, source)
+        manifest = close(out, identity, source, reports, started, sieve.rejects, told, side_files)
         if source.after is not None:
             became |= {row["sample_id"]: row["code"] for row in sieve.rejects}
             for report in reports:
@@ -467,10 +463,6 @@ def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str
     return delivery
 
 
-def _has_pictures(report: Report, job: Job) -> bool:
-    return job.delivery not in AS_FILES or gone(job.out, report.files) is None
-
-
 def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: int | None, target: Target) -> None:
     """Refuse what can't be done to images on this road."""
     if policy.reencode not in (None, "lossy") and policy.reencode not in target.formats:
@@ -481,6 +473,10 @@ def _possible(policy: Policy, fit_file: int | None, delivery: str, shard_size: i
         raise UsageError("--fit is for files that hold their images: give --images inline")
     if fit_file is not None and shard_size is not None:
         raise UsageError("--fit makes one file of each split: leave out --shard-size")
+
+
+def _has_pictures(report: Report, job: Job) -> bool:
+    return job.delivery not in AS_FILES or gone(job.out, report.files) is None
 
 
 def _written(value: Any) -> str:

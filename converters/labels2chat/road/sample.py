@@ -46,10 +46,10 @@ class Outcome(Struct):
     passed_through: int = 0
     reencoded: int = 0
     warnings: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    """The image files that its lines point at."""
     screened: str | None = None
     """How surely the provider leaves it out, by its labels: likely, possible; None where they say nothing."""
+    files: list[str] = field(default_factory=list)
+    """The image files that its lines point at."""
 
 
 class _Sight(Struct):
@@ -106,15 +106,16 @@ def convert_sample(task: Task, job: Job) -> Outcome:
     held: dict[str, tuple[bytes, str | None]] = {}
 
     def ready(picture: Picture) -> Picture:
-        if picture.index not in pictures:
-            sight = sights[picture.index]
+        index = picture.index
+        if index not in pictures:
+            sight = sights[index]
             image = sample.images[sight.image]
-            made = _finish(picture, sight, image, job)
+            pictures[index] = _finish(picture, sight, image, job)
             if job.delivery in AS_FILES:
-                same = job.delivery == "link" and made.data == sight.data  # not so where metadata were stripped
-                made = _beside(made, held, image.path if same else None, job)
-            pictures[picture.index] = made
-        return pictures[picture.index]
+                linked = job.delivery == "link" and sight.fit.as_is and not sight.fit.strip
+                original = image.path if linked else None
+                pictures[index] = _beside(pictures[index], held, original, job)
+        return pictures[index]
 
     for example in examples:
         try:

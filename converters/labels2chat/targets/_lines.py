@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 
 from labels2chat.errors import RecordError
+from labels2chat.targets._twice import key_twice
 from labels2chat.types import Problem
 
 _JSON = msgspec.json.Encoder()
@@ -25,13 +27,31 @@ def read(line: bytes, problems: list[Problem]) -> dict[str, Any] | None:
     try:
         content = msgspec.json.decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        code = "file.encoding" if isinstance(error, UnicodeDecodeError) else "example.json"
-        problems.append(Problem(code, f"not JSON: {str(error)[:200]}"))
+        problems.append(_not_json(line, error))
         return None
     if not isinstance(content, dict):
         problems.append(Problem("example.schema", f"an example is a JSON object, this is {kind(content)}"))
         return None
+    if (key := key_twice(line, content)) is not None:
+        text = f"the key {key!r} stands twice in one object, and one is lost"
+        problems.append(Problem("example.json", text))
+        return None
     return content
+
+
+def _not_json(line: bytes, error: Exception) -> Problem:
+    """Say what keeps a line from being read."""
+    try:
+        json.loads(line.decode(), parse_constant=_refuse)
+    except UnicodeDecodeError:
+        return Problem("file.encoding", f"not JSON: {str(error)[:200]}")
+    except (ValueError, RecursionError):
+        return Problem("example.json", f"not JSON: {str(error)[:200]}")
+    return Problem("text.surrogate", "a text holds half of a surrogate pair, such as \\ud800")
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
 
 
 def listed(content: Any, key: str, where: str, problems: list[Problem]) -> list[Any]:

@@ -57,7 +57,7 @@ def look(given: Any, where: str, folder: Path | None, problems: list[Problem]) -
         data = load(Image(name=given, path=str(path)))
         if ours and hashlib.sha256(data).hexdigest() != ours.group(1):
             raise RecordError("file.hash", f"{given} is not what its name says")
-        _measured(picture, data)
+        _measured(picture, data, problems)
     except RecordError as error:
         problems.append(Problem(error.code, str(error), where))
         return None
@@ -65,7 +65,7 @@ def look(given: Any, where: str, folder: Path | None, problems: list[Problem]) -
 
 
 def inlined(uri: str, where: str, problems: list[Problem]) -> Picture | None:
-    """Read a data URI; its image is decoded and measured, and its bytes are not kept."""
+    """Read a data URI; its image is decoded and measured."""
     head, comma, body = uri.partition(",")
     if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
         text = f"neither a data URI with base64 nor an http(s) URL: {uri[:60]!r}"
@@ -78,7 +78,7 @@ def inlined(uri: str, where: str, problems: list[Problem]) -> Picture | None:
         return None
     picture = Picture(index=0, name=where)
     try:
-        _measured(picture, data)
+        _measured(picture, data, problems)
     except RecordError as error:
         problems.append(Problem(error.code, str(error), where))
         return None
@@ -88,8 +88,14 @@ def inlined(uri: str, where: str, problems: list[Problem]) -> Picture | None:
     return picture
 
 
-def _measured(picture: Picture, data: bytes) -> None:
+def _measured(picture: Picture, data: bytes, problems: list[Problem]) -> None:
+    """Take over what the header says; a place's worth of warnings where the model may see something else."""
     header = measure(data)
+    if header.orientation != 1:
+        text = f"EXIF says that the image is turned ({header.orientation}); the model may see it lying on its side"
+        problems.append(Problem("image.orientation", text, picture.name))
+    if header.animated:
+        problems.append(Problem("image.animated", "an animation, of which the model sees one frame", picture.name))
     picture.format, picture.mode, picture.size = header.format, header.mode, len(data)
     picture.width, picture.height = header.upright
-    picture.animated = header.animated
+    picture.animated, picture.data = header.animated, data

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labels2chat.errors import RecordError
+from labels2chat.errors import WARNINGS, RecordError
 from labels2chat.targets._lines import read
 from labels2chat.targets._turns import check_turns, out_of_turn
 from labels2chat.targets.chat import assemble, decode_content, part_of
@@ -51,7 +51,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     if content is None:
         return example, problems
     decode_content(content, example, problems)
-    if not problems:
+    if all(problem.code in WARNINGS for problem in problems):
         kinds = {type(message.get("content")) for message in content.get("messages", ()) if isinstance(message, dict)}
         if len(kinds) > 1:
             said = "contents are lists of parts in some messages and texts in others; all have to be one of the two"

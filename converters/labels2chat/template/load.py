@@ -66,13 +66,13 @@ def parse_template(text: str, label: str) -> Template:
     """Compile a template from its text; `label` is the file name for messages."""
     document = Document(text, label, TemplateError)
     file = document.convert(File)
+    if file.crop is not None and (file.mode != "label" or file.images == "none"):
+        raise document.fail("$.crop", "a crop goes with mode: label, and with images")
     if file.coordinates:
         try:
             convention(file.coordinates)
         except UsageError as error:
             raise document.fail("$.coordinates", str(error)) from None
-    if file.crop is not None and (file.mode != "label" or file.images == "none"):
-        raise document.fail("$.crop", "a crop goes with mode: label, and with images")
     compiler = _Compiler(document, file)
     scripts, rejected = compiler.scripts()
     if "count" in compiler.names:
