@@ -7,6 +7,7 @@ the nearest pixel after each fit is not written there; bills say so: 2049 x 513 
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil
 
 from msgspec import Struct
@@ -92,6 +93,7 @@ FAMILIES: dict[str, Tiles | Patches] = {
 }
 
 
+@cache
 def family(model: str) -> Tiles | Patches:
     """Return how a model counts: 'gpt-4o', 'gpt-4.1-2025-04-14', 'ft:gpt-4o-2024-08-06:me::x'. Raises UsageError."""
     base = model.removeprefix("ft:").partition(":")[0]
