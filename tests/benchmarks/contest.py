@@ -81,7 +81,7 @@ if __name__ == "__main__":
     module, _, function = sys.argv[1].partition(":")
     run = getattr(import_module(module), function)
     if function.startswith("ours"):  # which would be at the top of a script, as the others' imports are
-        import_module("labels2chat").convert
+        import_module("labels2chat.road.run")
     start = time.perf_counter()
     run(*sys.argv[2:])
     elapsed = time.perf_counter() - start
