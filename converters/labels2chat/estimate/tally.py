@@ -28,6 +28,8 @@ class Tally(Struct):
     """Sums over those units of a split that were opened."""
 
     units: int = 0
+    seen: int = 0
+    """Examples, those among them that are left out for their length."""
     examples: int = 0
     pairs: int = 0
     pictures: int = 0
@@ -58,8 +60,10 @@ class Tally(Struct):
         for place, example in unit.examples:
             found = meter.read(example)
             self.lengths[found.total] += 1
-            big = Big(found.total, -sum(self.lengths.values()), place, found.text, found.images, found.pictures)
-            self.biggest = sorted([*self.biggest, big], reverse=True)[:BIGGEST]
+            self.seen += 1
+            if len(self.biggest) < BIGGEST or found.total > self.biggest[-1].tokens:
+                big = Big(found.total, -self.seen, place, found.text, found.images, found.pictures)
+                self.biggest = sorted([*self.biggest, big], reverse=True)[:BIGGEST]
             self.exact = self.exact and found.exact
             if found.total > ceiling:
                 self.over += 1
