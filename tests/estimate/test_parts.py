@@ -44,7 +44,8 @@ def test_each_is_as_likely_as_the_others() -> None:
 
 
 def test_keys_that_are_there_twice_are_no_trouble() -> None:
-    kept, totals = drawn([("train", "1", {}), ("train", "1", {}), ("train", "1", {})], 2, 0)
+    handles: list[tuple[str, str, dict[str, str]]] = [("train", "1", {})] * 3  # dicts can't be compared
+    kept, totals = drawn(handles, 2, 0)
     assert (len(kept), totals["train"]) == (2, 3)
 
 
