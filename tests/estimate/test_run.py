@@ -78,6 +78,18 @@ def test_images_of_a_dataset(width: int, height: int, tokens: dict[str, int]) ->
     assert (unsaid.image_tokens_least, unsaid.total.image_tokens) == (3 * 85, 3 * tokens["gpt-4o"])
 
 
+def test_images_of_an_open_model(words: None) -> None:
+    """Cells of 32 pixels and two tokens around, in every target's files; the text is OpenAI's, so all is about."""
+    image = Image("a.jpg", url="https://example.org/a.jpg", width=640, height=480)
+    found = estimate(
+        [Sample("1", [image], captions=["A cup."])], "caption", "together", model="Qwen/Qwen3-VL-8B-Instruct"
+    )
+    assert found.total.image_tokens == 20 * 15 + 2
+    assert not found.exact
+    assert any("a vocabulary of its own" in note for note in found.notes)
+    assert not any("order of magnitude" in note for note in found.notes)
+
+
 def test_a_billed_job(words: None, tmp_path: Path) -> None:
     """5,725,000 tokens and $157.44 were billed for 4,800 examples at detail low, in two epochs.
 

@@ -14,6 +14,7 @@ from labels2chat.estimate import estimate as run
 from labels2chat.estimate.result import Row
 from labels2chat.images import Policy
 from labels2chat.road.rejects import clean
+from labels2chat.tokens import family_name
 
 _BAR = 40
 """Characters of the histogram's longest bar."""
@@ -35,7 +36,7 @@ def _template(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
     help="Estimate a dataset with this template, as convert takes it; finished files if not given.",
 )
 @click.option("--to", "target", help="The target; a folder's own if not given, else openai.")
-@click.option("--model", help="The model that counts: gpt-4o, gpt-4.1, gpt-4o-mini ...; the target's if not given.")
+@click.option("--model", help="The model that counts: gpt-4o, gpt-4.1, qwen3-vl ...; the target's if not given.")
 @click.option("--epochs", type=click.IntRange(1), help="How often the data is gone through; a guess if not given.")
 @click.option("--price", type=click.FloatRange(0), metavar="DOLLARS", help="US dollars for a million training tokens.")
 @click.option("--sample", type=click.IntRange(2), metavar="N", help="Count N samples or lines of each split only.")
@@ -105,8 +106,9 @@ def _print(found: Estimate) -> None:
             f"cost      {trained:,} tokens x {found.epochs.number} epochs = {trained * found.epochs.number:,} tokens: "
             f"{_dollars(total.cost)}{more}"
         )
-    detail = found.details[_family(found)]
-    click.echo(f"images    {detail['low']:,} tokens if all had detail low, {detail['high']:,} if high")
+    detail = found.details[family_name(found.model)]
+    if detail["low"] != detail["high"]:
+        click.echo(f"images    {detail['low']:,} tokens if all had detail low, {detail['high']:,} if high")
     if found.ceiling is not None:
         click.echo(f"ceiling   {total.over_ceiling:,} examples over {found.ceiling.tokens:,} tokens")
     for code, count in found.left_out.items():
@@ -151,10 +153,3 @@ def _columns(rows: list[tuple[str, ...]]) -> None:
 
 def _dollars(amount: float) -> str:
     return f"${amount:,.2f}" if amount >= 0.01 or not amount else f"${amount:.2g}"
-
-
-def _family(found: Estimate) -> str:
-    """Return the model's name as `details` has it: the longest that it begins with."""
-    base = found.model.removeprefix("ft:").partition(":")[0]
-    fitting = [name for name in found.details if base == name or base.startswith(f"{name}-2")]
-    return max(fitting, key=len)

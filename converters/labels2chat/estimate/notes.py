@@ -9,6 +9,8 @@ from labels2chat.estimate.prices import OLD
 from labels2chat.estimate.result import Estimate
 from labels2chat.estimate.tally import Tally
 from labels2chat.target import Target
+from labels2chat.tokens import family
+from labels2chat.tokens.image import Cells
 
 
 def notes(found: Estimate, tallies: Mapping[str, Tally], indication: bool) -> list[str]:
@@ -23,6 +25,12 @@ def notes(found: Estimate, tallies: Mapping[str, Tally], indication: bool) -> li
         said.append(
             "text is estimated (within some 10 % for English and for boxes, 25 % for other scripts); "
             "pip install 'labels2chat[tokens]' counts it exactly, with the vocabulary at hand"
+        )
+    rule = family(found.model)
+    if isinstance(rule, Cells):
+        said.append(
+            f"{found.model} has a vocabulary of its own, so text is about; images are as its own processor resizes "
+            f"them, to {rule.min_pixels:,} to {rule.max_pixels:,} pixels"
         )
     if found.total.drawn < found.total.units:
         said.append(

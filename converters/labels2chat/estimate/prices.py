@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from labels2chat.documents import Document
 from labels2chat.errors import TargetError
+from labels2chat.tokens import family_name
 
 OLD = 180
 """Days after which a price is worth a warning."""
@@ -25,7 +26,7 @@ class Price(Struct, frozen=True, forbid_unknown_fields=True):
     provider: str
     """The target's name."""
     models: tuple[str, ...]
-    """Names as `tokens.FAMILIES` has them; a dated snapshot of one is the same model."""
+    """Names as `tokens.FAMILIES` has them, their dated snapshots included."""
     training: Annotated[float, Meta(ge=0)]
     """US dollars for a million tokens."""
     as_of: str
@@ -52,12 +53,10 @@ def load_prices() -> list[Price]:
 
 
 def price_of(provider: str, model: str) -> Price | None:
-    """Return the price of training a model: 'gpt-4o', 'gpt-4o-2024-08-06', 'ft:gpt-4o-2024-08-06:me::x'."""
-    base = model.removeprefix("ft:").partition(":")[0]
-    for price in load_prices():
-        if price.provider == provider and any(base == name or base.startswith(f"{name}-2") for name in price.models):
-            return price
-    return None
+    """Return the price of training a model, by its family; None where nobody says one. Raises UsageError."""
+    name = family_name(model)
+    fitting = (price for price in load_prices() if price.provider == provider and name in price.models)
+    return next(fitting, None)
 
 
 def own_price(dollars: float) -> Price:
