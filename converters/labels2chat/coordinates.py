@@ -88,8 +88,11 @@ class Convention(Struct, frozen=True, kw_only=True):
             raise ValueError(f"a box is four numbers, here are {len(numbers)}")
         x1, y1, x2, y2 = (numbers[1], numbers[0], numbers[3], numbers[2]) if self.order == "yxyx" else numbers
         across, down = self.frame(width, height)
-        left, right = (min(max(x * width / across, 0.0), float(width)) for x in (x1, x2))
-        top, bottom = (min(max(y * height / down, 0.0), float(height)) for y in (y1, y2))
+        full, offsets = (width, height), (0, 0)
+        if self.square:
+            full, offsets = (max(width, height),) * 2, _margins(width, height)
+        left, right = (min(max(x * full[0] / across - offsets[0], 0.0), float(width)) for x in (x1, x2))
+        top, bottom = (min(max(y * full[1] / down - offsets[1], 0.0), float(height)) for y in (y1, y2))
         if not (right > left and bottom > top):
             shown = ", ".join(f"{number:g}" for number in numbers)
             raise ValueError(f"[{shown}] has no area inside the {across} x {down} frame")
@@ -157,8 +160,14 @@ def _padded(bbox: Box, width: int, height: int) -> tuple[Box, int, int]:
     left, top = min(max(x, 0), width), min(max(y, 0), height)
     right, bottom = min(max(x + w, 0), width), min(max(y + h, 0), height)
     side = max(width, height)
-    across, down = (side - width) // 2, (side - height) // 2
+    across, down = _margins(width, height)
     return (left + across, top + down, right - left, bottom - top), side, side
+
+
+def _margins(width: int, height: int) -> tuple[int, int]:
+    """Return how far right and down an image lies in the square that it is padded to."""
+    side = max(width, height)
+    return (side - width) // 2, (side - height) // 2
 
 
 def _smart_resize(width: int, height: int, factor: int, least: int, most: int) -> tuple[int, int]:

@@ -1093,3 +1093,10 @@ def test_every_box_is_read_or_a_problem(bboxes: list[tuple[float, ...]], place: 
     source = coco.read(str(place), bbox_format="xywh")
     (sample,) = source
     assert len(sample.annotations or ()) + len(sample.problems) == len(bboxes)
+
+
+@pytest.mark.parametrize("low_memory", [False, True])
+def test_the_licenses_that_it_names(low_memory: bool, make_coco: MakeCoco) -> None:
+    named = [{"id": 1, "name": "CC-BY-4.0", "url": "https://x.y"}, {"id": 2, "name": "MIT"}, {"id": 3, "name": "MIT"}]
+    assert read(f"coco:{make_coco(licenses=named)}", low_memory=low_memory).licenses == ["CC-BY-4.0", "MIT"]
+    assert read(f"coco:{make_coco(licenses=None)}", low_memory=low_memory).licenses == []

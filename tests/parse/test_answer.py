@@ -186,7 +186,8 @@ def test_the_way_back(name: str, width: int, height: int, part: Box) -> None:
     if way.vanishes(box, width, height):
         return
     back = way.bbox(way.box(box, width, height), width, height)
-    for axis, size, steps in ((0, width, across), (1, height, down)):
+    full = (max(width, height),) * 2 if way.square else (width, height)
+    for axis, size, steps in ((0, full[0], across), (1, full[1], down)):
         step = fine * size / steps
         for was, now in ((box[axis], back[axis]), (box[axis] + box[axis + 2], back[axis] + back[axis + 2])):
             most = 0.5 * step if way.top is None or was < size - step else step

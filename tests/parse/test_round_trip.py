@@ -41,6 +41,8 @@ AP = {
     "llava": (0.8842, 1.0),  # two decimals: steps of 6.4 and 4.8 pixels
     "molmo": (1.0, 1.0),
     "moondream": (1.0, 1.0),
+    "llava-1.5": (0.8823, 0.9801),  # steps of 6.4 pixels on both axes of the padded square
+    "ms-swift": (1.0, 1.0),
 }
 """AP (IoU 0.50 to 0.95) and AP at IoU 0.75 that the rounding of each grid leaves."""
 

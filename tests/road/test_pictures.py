@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from labels2chat import Image, Sample, convert
 from labels2chat.errors import OutputError, OutputExistsError, UsageError
+from labels2chat.images import Policy
 from labels2chat.road import pictures
 from labels2chat.shards import STATE
 from labels2chat.validate import validate
@@ -287,3 +288,15 @@ def test_what_some_processors_stop_at_is_repaired(
     (name,) = rows(tmp_path / "out" / "train-00000.jsonl")[0]["images"]
     with Pillow.open(tmp_path / "out" / name) as picture:
         assert picture.mode == (mode if kept else "RGB")
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_no_link_to_metadata_that_were_to_go(strip: bool, tmp_path: Path, rows: Rows) -> None:
+    path, exif = tmp_path / "a.jpg", Pillow.Exif()
+    exif[0x010E] = "at home"
+    Pillow.new("RGB", (40, 30)).save(path, exif=exif)
+    sample = Sample("1", [Image("a", path=str(path))], labels=["cat"])
+    convert([sample], "classify", tmp_path / "out", "trl", images="link", policy=Policy(strip_metadata=strip))
+    (name,) = rows(tmp_path / "out" / "train-00000.jsonl")[0]["images"]
+    assert (tmp_path / "out" / name).is_symlink() != strip
+    assert (b"at home" in (tmp_path / "out" / name).read_bytes()) != strip

@@ -217,6 +217,7 @@ def close(
         },
         "warnings": dict(sorted(total(reports, "warnings").items())),
         **told,
+        **({"left_out": len(left_out)} if left_out else {}),
         **({"screened": dict(sorted(screened.items()))} if screened else {}),
         "shards": [msgspec.to_builtins(made) for made in files],
         "plan": [

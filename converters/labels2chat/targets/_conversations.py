@@ -58,6 +58,5 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
         parts = split(words, pictures, f"{where}.value", problems)
         example.messages.append(Message(names.get(role, role), parts))
     all_taken(pictures, "image", problems)
-    if not problems:
-        check_turns(example, "conversations", problems, RULE)
+    check_turns(example, "conversations", problems, RULE)
     return example, problems

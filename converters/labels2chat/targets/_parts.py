@@ -29,12 +29,10 @@ Look = Callable[[dict[str, Any], str], Picture | None]
 
 def read_messages(content: Any, key: str, example: Example, image: Look, rule: str, problems: list[Problem]) -> None:
     """Read the messages under `key` into the example, and hold them to the alternation."""
-    before = len(problems)
     for where, item in objects(listed(content, key, key, problems), key, problems):
         role = text(item, "role", where, problems, "example.role")
         example.messages.append(Message(role, read_content(item, where, image, problems)))
-    if len(problems) == before:
-        check_turns(example, key, problems, rule)
+    check_turns(example, key, problems, rule)
 
 
 def read_content(item: dict[str, Any], where: str, image: Look, problems: list[Problem]) -> list[Part]:

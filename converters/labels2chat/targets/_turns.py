@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labels2chat.errors import RecordError
+from labels2chat.errors import WARNINGS, RecordError
 from labels2chat.types import Example, Message, Part, Picture, Problem
 
 
@@ -40,7 +40,9 @@ def out_of_turn(roles: list[str]) -> str | None:
 
 
 def check_turns(example: Example, where: str, problems: list[Problem], rule: str) -> None:
-    """Hold what was read to the alternation; system messages come before it."""
+    """Hold what was read to the alternation, which system messages come before, unless something else is wrong."""
+    if any(problem.code not in WARNINGS for problem in problems):
+        return
     roles = [message.role for message in example.messages]
     while roles and roles[0] == "system":
         roles.pop(0)

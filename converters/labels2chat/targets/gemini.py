@@ -54,8 +54,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
         if role and role not in names:
             said = f"role {role!r} is not one of {', '.join(names)}"
             problems.append(Problem("example.role", said, f"{where}.role", RULE))
-    if not problems:
-        check_turns(example, "contents", problems, RULE)
+    check_turns(example, "contents", problems, RULE)
     return example, problems
 
 

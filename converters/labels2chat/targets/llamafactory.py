@@ -66,8 +66,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
             else:
                 example.rejected = "".join(part for part in message.content if isinstance(part, str))
     all_taken(pictures, "images", problems)
-    if not problems:
-        check_turns(example, "messages", problems, RULE)
+    check_turns(example, "messages", problems, RULE)
     return example, problems
 
 

@@ -54,8 +54,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
         if role == "system":
             said = "system texts stand under the key system, not among the messages"
             problems.append(Problem("example.role", said, f"{where}.role", RULE))
-    if not problems:
-        check_turns(example, "messages", problems, RULE)
+    check_turns(example, "messages", problems, RULE)
     return example, problems
 
 

@@ -103,8 +103,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
             worse(message["content"], "")
         example.rejected = worse(text(content, "rejected_response", "", problems), "rejected_response")
     all_taken(pictures, "images", problems)
-    if not problems:
-        check_turns(example, "messages", problems, RULE)
+    check_turns(example, "messages", problems, RULE)
     return example, problems
 
 

@@ -63,6 +63,8 @@ class Manifest(Struct):
     shards: list[ShardFile]
     plan: list[_Shard] = field(default_factory=list)
     side_files: list[_SideFile] = field(default_factory=list)
+    left_out: int = 0
+    """Samples that were skipped before the plan."""
 
     def load_target(self) -> Target:
         """Return the target that the files were made for. Raises TargetError when it is not a built-in one."""
@@ -182,6 +184,7 @@ def _does_not_add_up(manifest: Manifest) -> Iterator[str]:
         yield f"{examples.written} examples written, {written} in the shards"
     for key in _Samples.__struct_fields__ if manifest.plan else ():
         whole, summed = getattr(samples, key), sum(getattr(shard.samples, key) for shard in manifest.plan)
+        summed += manifest.left_out if key in ("read", "skipped") else 0
         if whole != summed:
             yield f"{whole} samples {key}, {summed} in the plan"
     planned = sum(shard.examples.written for shard in manifest.plan)
