@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from labels2chat.estimate.draw import drawn
 from labels2chat.estimate.histogram import Bin, lengths
 from labels2chat.estimate.meter import RULES
-from labels2chat.estimate.prices import load_prices, own_price, price_of
+from labels2chat.estimate.prices import job_size, load_prices, own_price, price_of
 from labels2chat.target import target_names
 from labels2chat.tokens import FAMILIES, family
 
@@ -98,6 +98,14 @@ def test_each_price_has_a_date_a_source_and_a_model() -> None:
         assert price.provider in target_names()
         assert all(family(model) for model in price.models)
         assert price.training > 0
+
+
+def test_a_job_size_has_a_date_and_a_source() -> None:
+    found = job_size("azure")
+    assert found is not None
+    assert date.fromisoformat(found.as_of)
+    assert found.source.startswith("https://")
+    assert job_size("trl") is None
 
 
 @pytest.mark.parametrize(

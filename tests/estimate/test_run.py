@@ -213,6 +213,19 @@ def test_over_the_ceiling_a_sample_is_left_out(words: None, write_images: Callab
     assert found.total.tokens < 1000 < found.biggest[0].tokens
 
 
+@pytest.mark.parametrize(("better", "worse", "over"), [(30_000, 30_000, 0), (30_001, 1, 1), (1, 30_001, 1)])
+def test_a_pair_is_over_with_its_longer_answer(words: None, tmp_path: Path, better: int, worse: int, over: int) -> None:
+    """Prompt and one answer are what is read at a time: 2 + 2 * 4 tokens around them."""
+    pair = {
+        "input": {"messages": [{"role": "user", "content": "u " * (65_536 - 10 - 30_000)}]},
+        "preferred_output": [{"role": "assistant", "content": "a " * better}],
+        "non_preferred_output": [{"role": "assistant", "content": "b " * worse}],
+    }
+    found = estimate(write(tmp_path / "train.jsonl", pair))
+    total = 65_536 - 30_000 + 4 + better + worse
+    assert (found.total.over_ceiling, found.total.tokens) == (over, total - over)
+
+
 # splits and prices
 
 
@@ -231,6 +244,13 @@ def test_a_validation_split_is_not_billed(words: None, tmp_path: Path) -> None:
     assert alone.total.cost == pytest.approx(5 * 18 * 2 * 1e-4)
 
 
+def test_what_was_quarantined_is_not_billed(words: None, tmp_path: Path) -> None:
+    for split in ("train", "quarantine", "quarantine-val"):
+        write(tmp_path / "out" / f"{split}-00000.jsonl", line("s", "u", "a"))
+    rows = estimate(tmp_path / "out").splits
+    assert {row.split: row.billed for row in rows} == {"train": True, "quarantine": False, "quarantine-val": False}
+
+
 @pytest.mark.parametrize(
     ("examples", "epochs"),
     [(1, 25), (3, 25), (10, 10), (33, 3), (34, 3), (8333, 3), (8334, 2), (12_501, 1), (30_000, 1)],
@@ -247,6 +267,15 @@ def test_an_old_price_is_warned_of(tmp_path: Path) -> None:
     assert not any("price" in said for said in estimate(file, today=fresh).warnings)
     assert any(said.startswith(old) for said in estimate(file, today=stale).warnings)
     assert not any("price" in said for said in estimate(file, price=3, today=stale).warnings)
+
+
+def test_a_job_has_a_size(words: None, tmp_path: Path) -> None:
+    """Azure takes 2,000,000,000 tokens times epochs."""
+    file = write(tmp_path / "train.jsonl", *[line("s", "u", "a " * 6)] * 10)  # 22 tokens each
+    for epochs, too_large in ((9_090_909, False), (9_090_910, True)):
+        said = estimate(file, target="azure", epochs=epochs, today=TODAY).warnings
+        assert any("a job takes 2,000,000,000" in text for text in said) is too_large
+    assert not any("a job takes" in text for text in estimate(file, epochs=9_090_910).warnings)
 
 
 def test_without_a_price_there_is_no_cost(tmp_path: Path) -> None:
@@ -335,6 +364,17 @@ def test_the_manifest_says_which_split_and_target(samples: list[Sample], tmp_pat
     assert found.price is not None
     assert found.price.provider == "azure"
     assert estimate([tmp_path / "out" / "train-00000.jsonl"]).target == "openai"
+    write(tmp_path / "out" / "notes.jsonl", line("s", "u", "a"))
+    assert [row.split for row in estimate(tmp_path / "out").splits] == ["train", "val"]
+    (tmp_path / "out" / "val-00000.jsonl").unlink()
+    with pytest.raises(SourceError, match=r"val-00000\.jsonl is gone"):
+        estimate(tmp_path / "out")
+
+
+def test_one_of_several_examples_has_its_own_name(samples: list[Sample]) -> None:
+    places = {big.place for big in estimate(samples, "count").biggest}
+    assert len(places) == 5
+    assert all("#" in place for place in places)
 
 
 # --sample

@@ -30,4 +30,4 @@ class Dataset:
         codes = [row["code"] for row in rejects if row["what"] != "record"]
         if not codes and not examples:  # a record that took its sample along: an image that is not there
             codes = [rejects[0]["code"]] if rejects else ["sample.skipped"]
-        return Unit([(where, example) for example in examples], codes)
+        return Unit([(where + example.id.removeprefix(example.sample_id), example) for example in examples], codes)

@@ -32,19 +32,27 @@ class Handle(Struct):
 
 
 class Files:
-    """The lines of JSONL files, and of folders of them; blank ones are passed over."""
+    """The lines of JSONL files, and of folders of them: those that a manifest lists, where there is one.
+
+    Blank lines are passed over. Raises SourceError for what is not there.
+    """
 
     unit = "lines"
 
     def __init__(self, paths: list[Path], target: Target | None, split: str | None) -> None:
         self.count: int | None = None
         files, manifests = find(paths)
+        for folder, manifest in manifests.items():
+            gone = [row.file for row in manifest.shards if not (folder / row.file).exists()]
+            if gone:
+                raise SourceError(f"{folder / gone[0]} is gone, which the manifest lists: run the same convert again")
         own = {folder: target or manifest.load_target() for folder, manifest in manifests.items()}
         usual = target or load_target("openai")
         splits = _splits(manifests)
         self.files = [
             (path, splits.get(path) or _named(path), own.get(folder, usual) if folder else usual)
             for path, folder in files
+            if folder not in manifests or path in splits
         ]
         if split is not None:
             known = {name for _, name, _ in self.files}

@@ -7,7 +7,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from labels2chat.tokens import FAMILIES, TextCounter, count_tokens
-from labels2chat.tokens.count import PER_MESSAGE
+from labels2chat.tokens.count import PER_MESSAGE, texts
 from labels2chat.types import Example
 
 RULES = list(dict.fromkeys(FAMILIES.values()))
@@ -28,6 +28,8 @@ class Reading(Struct):
     pictures: int
     unmeasured: int
     """Pictures of unknown size behind an address, counted with the least that one costs."""
+    longest: int
+    """Tokens of the conversation that is held against a ceiling: of a preference pair, with the longer answer."""
     pair: bool
     exact: bool
     low: list[int]
@@ -50,28 +52,29 @@ class Meter:
     def read(self, example: Example) -> Reading:
         """Count an example; of a preference pair what was asked and both answers."""
         count = count_tokens(example, self.model, self.counter)
-        text, overhead = count.text, count.overhead
+        text, overhead, longest = count.text, count.overhead, count.total
         if example.rejected is not None:
-            text += self.counter.count(example.rejected)
-            overhead += PER_MESSAGE
+            worse = self.counter.count(example.rejected)
+            better = sum(map(self.counter.count, texts(example.messages[-1])))
+            text, overhead, longest = text + worse, overhead + PER_MESSAGE, longest + max(0, worse - better)
         low, high = [0] * len(RULES), [0] * len(RULES)
         pictures = example.pictures()
         for picture in pictures:
             for number, (least, most) in enumerate(_costs(picture.width or 1, picture.height or 1)):
                 low[number] += least
                 high[number] += most
-        pair = example.rejected is not None
         return Reading(
-            text,
-            count.images,
-            count.images_least,
-            overhead,
-            len(pictures),
-            count.unmeasured,
-            pair,
-            count.exact,
-            low,
-            high,
+            text=text,
+            images=count.images,
+            images_least=count.images_least,
+            overhead=overhead,
+            pictures=len(pictures),
+            unmeasured=count.unmeasured,
+            longest=longest,
+            pair=example.rejected is not None,
+            exact=count.exact,
+            low=low,
+            high=high,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from labels2chat.estimate.prices import OLD
+from labels2chat.estimate.prices import OLD, job_size
 from labels2chat.estimate.result import Estimate
 from labels2chat.estimate.tally import Tally
 from labels2chat.target import Target
@@ -73,6 +73,12 @@ def warnings(found: Estimate, target: Target, today: date, files: bool) -> list[
         said.append(f"no price for training {found.model} at {found.target} is known: give --price")
     elif (age := price.age(today)) is not None and age > OLD:
         said.append(f"the price is {age} days old; look it up and give --price")
+    size = job_size(found.target)
+    passes = found.epochs.number * sum(row.tokens for row in found.splits if row.billed)
+    if size is not None and passes > size.tokens:
+        said.append(
+            f"{passes:,} tokens in all epochs; a job takes {size.tokens:,} [{size.source} (as of {size.as_of})]"
+        )
     if files and found.left_out:
         count = sum(found.left_out.values())
         said.append(f"{count:,} lines are no examples and were not counted; `labels2chat validate` says why")

@@ -41,15 +41,35 @@ class Price(Struct, frozen=True, forbid_unknown_fields=True):
         return (today - date.fromisoformat(self.as_of)).days if self.as_of else None
 
 
-class _Prices(Struct, forbid_unknown_fields=True):
+class JobSize(Struct, frozen=True, forbid_unknown_fields=True):
+    """The largest training job that a provider takes."""
+
+    provider: str
+    tokens: int
+    """Of the file, times epochs."""
+    as_of: str
+    source: str
+
+
+class _Table(Struct, forbid_unknown_fields=True):
     prices: list[Price]
+    jobs: list[JobSize]
+
+
+def load_prices() -> list[Price]:
+    """Read the prices of prices.yaml."""
+    return _table().prices
+
+
+def job_size(provider: str) -> JobSize | None:
+    """Return how large a provider's jobs may be; None where it doesn't say."""
+    return next((size for size in _table().jobs if size.provider == provider), None)
 
 
 @cache
-def load_prices() -> list[Price]:
-    """Read prices.yaml."""
+def _table() -> _Table:
     text = (resources.files("labels2chat") / "estimate" / "prices.yaml").read_text("utf-8")
-    return Document(text, "estimate/prices.yaml", TargetError).convert(_Prices).prices
+    return Document(text, "estimate/prices.yaml", TargetError).convert(_Table)
 
 
 def price_of(provider: str, model: str) -> Price | None:

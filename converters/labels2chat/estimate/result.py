@@ -72,7 +72,8 @@ class Estimate(Struct):
     tokenizer: str
     """'o200k_base', or 'estimate'."""
     exact: bool
-    """Whether everything was counted: text with the model's vocabulary, images by a rule that bills confirm, all units.
+    """Whether everything was counted: all units, text with the model's vocabulary, images by a rule that bills confirm,
+    each with its size and with a detail, low or high.
 
     Bills are within 1 % of it all the same, for what is around messages is known from bills only.
     """

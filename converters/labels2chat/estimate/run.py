@@ -28,7 +28,8 @@ from labels2chat.tokens import FAMILIES, family, text_counter
 from labels2chat.types import Sample, Source
 
 VALIDATION = frozenset(("val", "valid", "validation", "dev", "eval", "test"))
-"""Splits that are not trained on where there are others; providers bill the training file."""
+"""Splits that are not trained on where there are others, as what `convert` quarantined isn't; providers bill the
+training file."""
 _EPOCHS = 3
 _EXAMPLES = (100, 25_000)
 _MOST_EPOCHS = 25
@@ -118,7 +119,7 @@ def estimate(
     if not any(tally.examples or tally.left_out for tally in tallies.values()):
         raise SourceError("there is nothing to count: no examples")
     found = own_price(price) if price is not None else price_of(rules.name, named)
-    trained = [name for name in tallies if name.lower() not in VALIDATION] or list(tallies)
+    trained = [name for name in tallies if _is_trained(name)] or list(tallies)
     rows = {name: _row(name, [(tally, totals[name])], name in trained) for name, tally in tallies.items()}
     passes = Epochs(epochs, "given") if epochs else _guess(sum(rows[name].examples for name in trained))
     total = _row("total", [(tally, totals[name]) for name, tally in tallies.items()], True)
@@ -132,14 +133,16 @@ def estimate(
         for tokens, number in tally.lengths.items():
             counts[tokens] += number * scales[name]  # type: ignore[assignment]
     biggest = sorted(((big, name) for name, tally in tallies.items() for big in tally.biggest), key=_by_size)
+    least = round(sum(tally.images_least * scales[name] for name, tally in tallies.items()))
     limit_of = rules.tokens_per_example
     indication = model is None and not limit_of.stated
+    sure = all(tally.exact and not tally.unmeasured for tally in tallies.values()) and least == total.image_tokens
     result = Estimate(
         model=named,
         target=rules.name,
         unit=stock.unit,
         tokenizer=counter.name,
-        exact=all(tally.exact for tally in tallies.values()) and sample is None and not indication,
+        exact=sure and sample is None and not indication,
         sample=sample,
         epochs=passes,
         price=found,
@@ -147,7 +150,7 @@ def estimate(
         total=total,
         splits=list(rows.values()),
         details=_details(tallies, scales),
-        image_tokens_least=round(sum(tally.images_least * scales[name] for name, tally in tallies.items())),
+        image_tokens_least=least,
         lengths=lengths(counts),
         biggest=[BigExample(b.place, name, b.tokens, b.text, b.images, b.pictures) for b, name in biggest[:BIGGEST]],
         left_out=_left_out(tallies, scales),
@@ -155,6 +158,10 @@ def estimate(
     result.notes = notes(result, tallies, indication)
     result.warnings = warnings(result, rules, today or date.today(), template is None)
     return result
+
+
+def _is_trained(split: str) -> bool:
+    return split.lower() not in VALIDATION and split != "quarantine" and not split.startswith("quarantine-")
 
 
 def _paths(source: Any) -> list[Path]:

@@ -65,7 +65,8 @@ class Tally(Struct):
                 big = Big(found.total, -self.seen, place, found.text, found.images, found.pictures)
                 self.biggest = sorted([*self.biggest, big], reverse=True)[:BIGGEST]
             self.exact = self.exact and found.exact
-            if found.total > ceiling:
+            beyond = max(0, found.longest - ceiling)
+            if beyond:
                 self.over += 1
                 if not cut:
                     self.left_out["example.too_long"] += 1
@@ -76,7 +77,7 @@ class Tally(Struct):
                 setattr(self, name, getattr(self, name) + getattr(found, name))
             self.low = [a + b for a, b in zip(self.low, found.low, strict=True)]
             self.high = [a + b for a, b in zip(self.high, found.high, strict=True)]
-            tokens += min(found.total, ceiling)
+            tokens += found.total - beyond
         self.tokens += tokens
         self.squares += tokens * tokens
 

@@ -16,7 +16,7 @@ class Unit(Struct):
     """A sample of a dataset, or a line of a file, with the examples in it."""
 
     examples: list[tuple[str, Example]] = field(default_factory=list)
-    """Each with its place: 'instances.json image 7', 'train.jsonl:12'."""
+    """Each with its place: 'instances.json image 7#cat', 'train.jsonl:12'."""
     left_out: list[str] = field(default_factory=list)
     """A code for the sample, or for each example of it, that will not be trained on."""
 
