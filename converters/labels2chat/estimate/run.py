@@ -116,8 +116,8 @@ def estimate(
     family(named)
     counter = text_counter()
     tallies, totals = _count(stock, Meter(named, counter), rules, sample, seed, template is None, progress)
-    if not any(tally.examples or tally.left_out for tally in tallies.values()):
-        raise SourceError("there is nothing to count: no examples")
+    if not any(tally.seen for tally in tallies.values()):
+        raise SourceError(_nothing(tallies, stock.unit))
     found = own_price(price) if price is not None else price_of(rules.name, named)
     trained = [name for name in tallies if _is_trained(name)] or list(tallies)
     rows = {name: _row(name, [(tally, totals[name])], name in trained) for name, tally in tallies.items()}
@@ -203,6 +203,14 @@ def _count(
     if sample is None:
         totals.update({name: tally.units for name, tally in tallies.items()})
     return tallies, totals
+
+
+def _nothing(tallies: dict[str, Tally], unit: str) -> str:
+    """Say why there is no example at all."""
+    codes = sum((tally.left_out for tally in tallies.values()), Counter[str]())
+    why = ", ".join(f"{code} ({count:,})" for code, count in sorted(codes.items())) or f"there are no {unit}"
+    next_step = "`labels2chat validate` says why; for a dataset, say with which template (-t)"
+    return f"no example to count: {why}" + (f"; {next_step}" if codes and unit == "lines" else "")
 
 
 def _scale(tally: Tally, units: int) -> float:
