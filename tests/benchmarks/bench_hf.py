@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import bench_inline
-from tests.benchmarks.contest import contest, data_folder, show
+from tests.benchmarks.contest import contest, data_folder, scratch, show
 
 COUNT = bench_inline.COUNT
 CLASSES = [f"class {i}" for i in range(20)]
@@ -62,8 +62,7 @@ def ours(path: str, workers: str = "2") -> None:
     """The command, with all its checks."""
     from labels2chat import convert
 
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out:
-        convert(f"hf:{path}", "detect", f"{out}/out", workers=int(workers))
+    convert(f"hf:{path}", "detect", f"{scratch()}/out", workers=int(workers))
 
 
 def ours_alone(path: str) -> None:
@@ -101,19 +100,18 @@ def _messages(row: dict[str, Any]) -> dict[str, Any]:
 
 def map_to_json(path: str) -> None:
     """ds.map(...) and to_json: what the documentation leads to."""
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out:
-        rows = _load(path)
+    rows, out = _load(path), scratch()
 
-        def line(row: dict[str, Any]) -> dict[str, str]:
-            return {"line": json.dumps(_messages(row))}
+    def line(row: dict[str, Any]) -> dict[str, str]:
+        return {"line": json.dumps(_messages(row))}
 
-        made = rows.map(line, remove_columns=rows.column_names, cache_file_name=f"{out}/map.arrow")
-        made.to_json(f"{out}/train.jsonl")
+    made = rows.map(line, remove_columns=rows.column_names, cache_file_name=f"{out}/map.arrow")
+    made.to_json(f"{out}/train.jsonl")
 
 
 def loop(path: str) -> None:
     """What most notebooks do: walk over the rows, decode, encode, json.dumps."""
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out, open(f"{out}/train.jsonl", "w") as file:
+    with open(f"{scratch()}/train.jsonl", "w") as file:
         for row in _load(path):
             file.write(json.dumps(_messages(row)) + "\n")
 

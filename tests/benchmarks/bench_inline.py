@@ -7,11 +7,10 @@ import io
 import json
 import random
 import shutil
-import tempfile
 from pathlib import Path
 
 from PIL import Image, ImageFilter
-from tests.benchmarks.contest import contest, data_folder, show
+from tests.benchmarks.contest import contest, data_folder, scratch, show
 
 COUNT = 5000
 
@@ -58,8 +57,7 @@ def ours(folder: str, workers: str = "2") -> None:
     """The command, with all its checks."""
     from labels2chat import convert
 
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out:
-        convert(f"coco:{folder}/instances.json", "detect", f"{out}/out", workers=int(workers))
+    convert(f"coco:{folder}/instances.json", "detect", f"{scratch()}/out", workers=int(workers))
 
 
 def ours_alone(folder: str) -> None:
@@ -95,8 +93,7 @@ def _examples(folder: str, out: str, inline: object) -> None:
 
 def plain_script(folder: str) -> None:
     """What a careful user writes: json.load, b64encode of the file, json.dumps."""
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out:
-        _examples(folder, f"{out}/train.jsonl", lambda path: base64.b64encode(Path(path).read_bytes()).decode())
+    _examples(folder, f"{scratch()}/train.jsonl", lambda path: base64.b64encode(Path(path).read_bytes()).decode())
 
 
 def usual_script(folder: str) -> None:
@@ -107,13 +104,12 @@ def usual_script(folder: str) -> None:
         Image.open(path).convert("RGB").save(buffer, format="JPEG")
         return base64.b64encode(buffer.getvalue()).decode()
 
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out:
-        _examples(folder, f"{out}/train.jsonl", inline)
+    _examples(folder, f"{scratch()}/train.jsonl", inline)
 
 
 def copy_only(folder: str) -> None:
     """No work at all: read each file, write 4/3 of its bytes to one file."""
-    with tempfile.TemporaryDirectory(dir=data_folder()) as out, open(f"{out}/copy", "wb") as file:
+    with open(f"{scratch()}/copy", "wb") as file:
         for i in range(COUNT):
             data = Path(f"{folder}/images/{i:06d}.jpg").read_bytes()
             file.write(data)

@@ -69,7 +69,7 @@ def is_blank(text: str) -> bool:
 
 
 def _turns(example: Example, target: Target, problems: list[Problem]) -> None:
-    messages, rule = example.messages, target.cite(target.roles)
+    messages = example.messages
     if not messages:
         problems.append(Problem("example.schema", "there are no messages", "messages"))
         return
@@ -79,10 +79,10 @@ def _turns(example: Example, target: Target, problems: list[Problem]) -> None:
     where = place(example, len(messages) - 1)
     if last.role != "assistant" or not _says_something(last):
         text = f"the last message is from {last.role!r}" if last.role != "assistant" else "the last answer is empty"
-        problems.append(Problem("example.no_answer", text, where, rule))
+        problems.append(Problem("example.no_answer", text, where, target.cite(target.roles)))
     elif all(message.weight == 0 for message in messages if message.role == "assistant"):
         text = "every answer has weight 0, so there is nothing to learn"
-        problems.append(Problem("example.no_answer", text, f"{where}.weight", rule))
+        problems.append(Problem("example.no_answer", text, f"{where}.weight", target.cite(target.roles)))
 
 
 def _says_something(message: Message) -> bool:

@@ -61,6 +61,7 @@ def _work(labour: Labour, link: _Link, number: int, count: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and closes the link
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         gc.freeze()  # what the parent made stays out of collections here, and its pages stay shared
+        gc.set_threshold(100_000)  # a worker makes records by the thousand, and none that is part of a cycle
         try:
             labour(link, number, count)
         except GoneError:

@@ -158,6 +158,10 @@ def _moved(
 ) -> Annotation:
     """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image."""
     bbox = annotation.bbox
+    if bbox is not None and path == _SAME and annotation.segmentation is None and not annotation.keypoints:
+        x, y, w, h = bbox
+        if x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height:
+            return annotation
     if bbox is not None:
         x, y, w, h = bbox if path == _SAME else _box(bbox, path)
         width, height = fit.width, fit.height

@@ -20,7 +20,7 @@ from labels2chat.road.sample import Outcome, convert_sample
 from labels2chat.shards import Entry, Place, Report, ShardFile, ShardWriter, Task, save_report, write
 from labels2chat.types import Line
 
-_CHUNK = 8
+_CHUNK = 16
 """Samples that a worker takes at once."""
 _CHUNK_BYTES = 4_000_000
 """Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""

@@ -48,6 +48,9 @@ VARIABLES = {
 }
 """What a text may name, by the template's mode; inside a `for` block also item and loop."""
 
+_KEPT = 5000
+"""Texts that are kept, for datasets whose images have as many sizes."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _FAILURES: tuple[type[Exception], ...] = (
@@ -104,8 +107,9 @@ class Setting(Struct):
     """Whether the rejected answer is wanted too."""
     statistics: balance.Statistics | None = None
     """Counts over the dataset, for negatives that are not drawn at random."""
-    rendered: dict[str, str] = field(default_factory=dict)
-    """The texts that say the same for every sample, by their path in the template."""
+    rendered: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The texts that say the same for every sample, but for the note on coordinates, which may name the image's size:
+    by their path in the template and that note."""
 
 
 class Template(Struct):
@@ -334,7 +338,7 @@ class Template(Struct):
             "classes": setting.classes,
             "labels": labels,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
-            "counts": Counter(label["class"] for label in labels),
+            "counts": Counter([label["class"] for label in labels]),
             "image_classes": sample.labels,
             "captions": sample.captions,
             "qa": [_question(q) for q in sample.questions],
@@ -472,14 +476,15 @@ class Template(Struct):
                 text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
             else:
                 text = texts[wording % len(texts)]
-        rendered = setting.rendered.get(text.path) if text.constant else None
+        kept = (text.path, context["coords_note"]) if text.constant else None
+        rendered = setting.rendered.get(kept) if kept else None
         if rendered is None:
             try:
                 rendered = to_json(text.expression(context)) if text.expression else _render(text.template, context)
             except _FAILURES as error:
                 raise self._failed(text, error, context) from None
-            if text.constant and "{" not in setting.convention.note:
-                setting.rendered[text.path] = rendered
+            if kept and len(setting.rendered) < _KEPT:
+                setting.rendered[kept] = rendered
         if self.mark not in rendered:
             rendered = rendered.strip()
             return [rendered] if rendered or text.expression else []
@@ -529,7 +534,10 @@ REHEARSAL = "\0rehearsal"
 def _render(template: jinja2.Template | None, context: dict[str, Any]) -> str:
     pieces, size = [], 0
     if template is not None:
-        for piece in template.root_render_func(template.new_context(context)):
+        environment = template.environment
+        names = {**environment.globals, **context}  # Template.new_context merges them by way of a ChainMap, slowly
+        inside = environment.context_class(environment, names, template.name, template.blocks)
+        for piece in template.root_render_func(inside):
             pieces.append(piece)
             size += len(piece)
             if size > MAX_TEXT:
@@ -556,7 +564,9 @@ def _label(a: Annotation) -> dict[str, Any]:
         "score": a.score,
         "attributes": a.attributes,
         "segmentation": a.segmentation,
-        "keypoints": [{"name": p.name, "x": p.x, "y": p.y, "visible": p.v == 2} for p in a.keypoints],
+        "keypoints": [{"name": p.name, "x": p.x, "y": p.y, "visible": p.v == 2} for p in a.keypoints]
+        if a.keypoints
+        else [],
         "image": a.image,
     }
 

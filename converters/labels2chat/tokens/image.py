@@ -7,6 +7,7 @@ the nearest pixel after each fit is not written there; bills say so: 2049 x 513 
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil, floor
 
 from msgspec import Struct
@@ -132,6 +133,7 @@ FAMILIES: dict[str, Tiles | Patches | Cells] = {
 }
 
 
+@cache
 def family_name(model: str) -> str:
     """Return which of FAMILIES a model is. Raises UsageError.
 
@@ -145,6 +147,7 @@ def family_name(model: str) -> str:
     raise UsageError(f"no rule for the image tokens of {model!r}{did_you_mean(base, FAMILIES)}")
 
 
+@cache
 def family(model: str) -> Tiles | Patches | Cells:
     """Return how a model counts. Raises UsageError."""
     return FAMILIES[family_name(model)]
