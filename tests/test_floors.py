@@ -21,6 +21,7 @@ FLOORS: list[tuple[float, set[str]]] = [
     (2, {"images"}),
     (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "screen", "urls"}),
     (4, {"road", "validate", "survey", "parse"}),
+    (4.5, {"estimate"}),  # walks the road, and reads what validate reads
     (5, {"cli", "preview", "upload", "fiftyone_plugin"}),
 ]
 FLOOR = {room: number for number, rooms in FLOORS for room in rooms}

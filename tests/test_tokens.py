@@ -11,11 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from labels2chat.coordinates import convention
 from labels2chat.errors import MissingExtraError, UsageError
-from labels2chat.tokens import ESTIMATE, FAMILIES, TextCounter, count_tokens, family, image_tokens, most_tokens, text
+from labels2chat.tokens import (
+    ESTIMATE,
+    FAMILIES,
+    TextCounter,
+    count_tokens,
+    family,
+    family_name,
+    image_tokens,
+    most_tokens,
+    text,
+)
 from labels2chat.tokens.text import slices, text_counter
 from labels2chat.types import Example, Message, Picture
 
@@ -41,6 +52,50 @@ SIZES = [  # width, height, and the tokens of each of MODELS at detail high
 def test_images(width: int, height: int, tokens: tuple[int, ...]) -> None:
     assert tuple(image_tokens(width, height, "high", model) for model in MODELS) == tokens
     assert tuple(image_tokens(height, width, "high", model) for model in MODELS[:3]) == tokens[:3]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "qwen25", "qwen3"),
+    [
+        (640, 428, 23 * 15, 20 * 13),  # 644 x 420 pixels for Qwen2.5-VL
+        (1024, 1024, 37 * 37, 32 * 32),
+        (1280, 720, 46 * 26, 40 * 22),
+        (100, 100, 4 * 4, 8 * 8),  # Qwen3-VL enlarges to 65,536 pixels
+        (20, 20, 2 * 2, 8 * 8),
+        (6000, 4000, 156 * 104, 156 * 104),
+        (3584, 3584, 128 * 128, 112 * 112),
+        (4096, 4096, 128 * 128, 128 * 128),
+    ],
+)
+def test_images_of_open_models(width: int, height: int, qwen25: int, qwen3: int) -> None:
+    """A token for each cell that the processor resizes to, and one before and after."""
+    assert image_tokens(width, height, None, "Qwen/Qwen2.5-VL-7B-Instruct") == qwen25 + 2
+    assert (
+        image_tokens(width, height, "low", "qwen3-vl") == image_tokens(width, height, "high", "qwen3-vl") == qwen3 + 2
+    )
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(1, 8000), st.integers(1, 8000))
+def test_cells_are_those_that_boxes_count_in(width: int, height: int) -> None:
+    """The frame of Qwen2.5-VL's coordinates, with the pixel counts of its configuration."""
+    assume(max(width, height) <= 200 * min(width, height))  # the processor refuses the others
+    frame = convention("qwen2.5-vl:min_pixels=3136,max_pixels=12845056").frame(width, height)
+    assert image_tokens(width, height, None, "qwen2.5-vl") == frame[0] * frame[1] // 28**2 + 2
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("gpt-4o-2024-08-06", "gpt-4o"),
+        ("ft:gpt-4o-mini-2024-07-18:me::x", "gpt-4o-mini"),
+        ("GPT-4.1", "gpt-4.1"),
+        ("Qwen/Qwen3-VL-8B-Instruct", "qwen3-vl"),
+        ("qwen2.5-vl", "qwen2.5-vl"),
+    ],
+)
+def test_which_family_a_model_is(model: str, name: str) -> None:
+    assert family_name(model) == name
 
 
 @pytest.mark.parametrize(("model", "tokens"), [("gpt-4o", 85), ("gpt-4.1", 85), ("o3", 75), ("gpt-4o-mini", 2833)])
@@ -77,7 +132,9 @@ def test_names_of_models(name: str, same_as: str) -> None:
     assert family(name) is FAMILIES[same_as]
 
 
-@pytest.mark.parametrize("name", ["", "gpt-4", "gpt-4o-audio-preview", "o1-mini", "qwen2.5-vl", "gpt-4.1-micro"])
+@pytest.mark.parametrize(
+    "name", ["", "gpt-4", "gpt-4o-audio-preview", "o1-mini", "qwen2-vl", "qwen3-vlm", "gpt-4.1-micro"]
+)
 def test_no_rule_for_a_model(name: str) -> None:
     with pytest.raises(UsageError, match="no rule for the image tokens"):
         family(name)

@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from labels2chat.adapters import read
     from labels2chat.errors import Labels2ChatError
+    from labels2chat.estimate import Estimate
     from labels2chat.images import Policy
     from labels2chat.road import Progress, Result, convert
     from labels2chat.target import Target, load_target
@@ -27,6 +28,7 @@ _HOMES = {
     "adapters": ("read",),
     "errors": ("Labels2ChatError",),
     "images": ("Policy",),
+    "estimate": ("Estimate",),
     "road": ("Progress", "Result", "convert"),
     "target": ("Target", "load_target"),
     "template": ("Template", "load_template"),
@@ -36,6 +38,7 @@ _HOMES = {
 
 __all__ = [
     "Annotation",
+    "Estimate",
     "Example",
     "Image",
     "Labels2ChatError",

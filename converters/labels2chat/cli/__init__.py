@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "say what is in a dataset",
     "screen": "say what a provider may leave out of the training",
     "parse": "read a model's answers back into boxes",
+    "estimate": "say how many tokens a training has, and what it costs",
     "validate": "check finished files against a target's rules",
     "templates": "list, show and check prompt templates",
     "targets": "list and show what providers and trainers accept",

@@ -5,7 +5,7 @@
 `run` is the whole of it: `convert` plans, keeps what an earlier run finished, and works through the rest.
 `assign` decides what only the whole dataset can decide, `plan` cuts samples into shards, `shard` makes one of them,
 `sample` takes one sample down the road, `rejects` says what was left out, `output` takes up and closes the folder,
-`memory` reads Samples at hand, `preview` shows what would be made.
+`memory` reads Samples at hand, `preview` shows what would be made, `dry` makes its texts without pixels.
 """
 
 from labels2chat.road.preview import preview

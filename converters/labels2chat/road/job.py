@@ -38,3 +38,5 @@ class Job(Struct):
     """Whether the source wants to know what became of each sample (`Source.after`)."""
     screen: Screen | None = None
     """Counts the examples that the provider may leave out; None where it screens for nothing."""
+    pixels: bool = True
+    """False where examples are only counted: an image has its delivered size, and no bytes."""

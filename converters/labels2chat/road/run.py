@@ -184,11 +184,11 @@ def convert(
         if progress is not None:
             progress(Progress(number, 0, 0, source.count))
 
-    cut = settle(lambda: _selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
+    cut = settle(lambda: selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
     sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:
-        chosen = sieve(_selected(source, split, limit)) if cut or sieve.screen else _selected(source, split, limit)
+        chosen = sieve(selected(source, split, limit)) if cut or sieve.screen else selected(source, split, limit)
         chosen = grouped(chosen, group) if group else chosen
         return _noted(chosen, became) if job.outcomes else chosen
 
@@ -338,7 +338,8 @@ def _noted(samples: Iterable[Sample], became: dict[str, str]) -> Iterator[Sample
         yield sample
 
 
-def _selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:
+def selected(source: Source, split: str | None, limit: int | None) -> Iterator[Sample]:
+    """Yield the samples of a split, the first so many. Raises UsageError for a split that is not there."""
     seen: set[str] = set()
     taken = 0
     for sample in source:

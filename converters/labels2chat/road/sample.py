@@ -152,7 +152,7 @@ def _look(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
     A `whole` one is not delivered itself, crops of it are: its fit is the image's own frame.
     """
     image = sample.images[number]
-    if job.delivery == "url" and image.url and image.path is None and image.data is None:
+    if (job.delivery == "url" or not job.pixels) and image.url and image.path is None and image.data is None:
         width, height = image.width or 0, image.height or 0
         if not (width and height) and sample.annotations:
             raise RecordError("image.no_size", f"nobody says the size of {image.url}")
@@ -204,6 +204,8 @@ def _pixels(sight: _Sight) -> Pillow.Image | None:
 def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
     """Give a picture its pixels, or its URL."""
     plan, data = sight.fit, sight.data
+    if not job.pixels:
+        return replace(picture, format=plan.format, mode=plan.mode)
     if job.delivery == "url":
         if not plan.as_is:
             raise RecordError("image.needs_repair", f"the image must be repaired first ({plan.why})")

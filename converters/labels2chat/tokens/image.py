@@ -8,7 +8,7 @@ the nearest pixel after each fit is not written there; bills say so: 2049 x 513 
 from __future__ import annotations
 
 from functools import cache
-from math import ceil
+from math import ceil, floor
 
 from msgspec import Struct
 
@@ -78,7 +78,45 @@ class Patches(Struct, frozen=True):
         return ceil(patches * self.patch)
 
 
-FAMILIES: dict[str, Tiles | Patches] = {
+class Cells(Struct, frozen=True):
+    """An open model that resizes an image to whole cells, as many as it has, and spends a token on each and two around.
+
+    The rule: smart_resize in QwenLM/Qwen2.5-VL, qwen-vl-utils/src/qwen_vl_utils/vision_process.py. The pixel counts are
+    those of the models' preprocessor_config.json, which trainers often lower. No provider's bill was seen, and the text
+    has another vocabulary, so this is an estimate.
+    """
+
+    side: int
+    """Pixels of a cell's side."""
+    min_pixels: int
+    max_pixels: int
+    exact: bool = False
+
+    @property
+    def most(self) -> int:
+        """What no image is above."""
+        return self.max_pixels // self.side**2 + 2
+
+    @property
+    def least(self) -> int:
+        """What no image is below."""
+        return self.min_pixels // self.side**2 + 2
+
+    def tokens(self, width: int, height: int, detail: str) -> int:
+        """Count one image of so many pixels; there is no detail."""
+        side = self.side
+        across, down = max(1, round(width / side)), max(1, round(height / side))
+        pixels = across * down * side**2
+        if pixels > self.max_pixels:
+            by = (self.max_pixels / (width * height)) ** 0.5 / side
+            across, down = max(1, floor(width * by + _ERROR)), max(1, floor(height * by + _ERROR))
+        elif pixels < self.min_pixels:
+            by = (self.min_pixels / (width * height)) ** 0.5 / side
+            across, down = ceil(width * by - _ERROR), ceil(height * by - _ERROR)
+        return min(self.most, across * down + 2)  # over 200 times as long as broad, the processors refuse it
+
+
+FAMILIES: dict[str, Tiles | Patches | Cells] = {
     "gpt-4o": Tiles(85, 170),
     "gpt-4.1": Tiles(85, 170),
     "gpt-4.5": Tiles(85, 170),
@@ -90,17 +128,29 @@ FAMILIES: dict[str, Tiles | Patches] = {
     "gpt-4.1-mini": Patches(1.62),
     "gpt-4.1-nano": Patches(2.46),
     "o4-mini": Patches(1.72),
+    "qwen2.5-vl": Cells(28, 4 * 28**2, 16384 * 28**2),
+    "qwen3-vl": Cells(32, 64 * 32**2, 16384 * 32**2),
 }
 
 
 @cache
-def family(model: str) -> Tiles | Patches:
-    """Return how a model counts: 'gpt-4o', 'gpt-4.1-2025-04-14', 'ft:gpt-4o-2024-08-06:me::x'. Raises UsageError."""
-    base = model.removeprefix("ft:").partition(":")[0]
+def family_name(model: str) -> str:
+    """Return which of FAMILIES a model is. Raises UsageError.
+
+    'gpt-4o', 'gpt-4.1-2025-04-14', 'ft:gpt-4o-2024-08-06:me::x', 'Qwen/Qwen3-VL-8B-Instruct'.
+    """
+    base = model.removeprefix("ft:").partition(":")[0].rpartition("/")[2].lower()
     for name in sorted(FAMILIES, key=len, reverse=True):
-        if base == name or base.startswith(f"{name}-2"):  # a dated snapshot
-            return FAMILIES[name]
+        more = "-" if isinstance(FAMILIES[name], Cells) else "-2"  # any size; a dated snapshot
+        if base == name or base.startswith(name + more):
+            return name
     raise UsageError(f"no rule for the image tokens of {model!r}{did_you_mean(base, FAMILIES)}")
+
+
+@cache
+def family(model: str) -> Tiles | Patches | Cells:
+    """Return how a model counts. Raises UsageError."""
+    return FAMILIES[family_name(model)]
 
 
 def image_tokens(width: int, height: int, detail: str | None = None, model: str = "gpt-4o") -> int:
