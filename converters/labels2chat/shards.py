@@ -47,8 +47,10 @@ class Entry(Struct):
     split: str
     number: int
     tasks: list[Task]
-    digest: str = ""
-    """sha256 of the tasks: says whether a finished shard still is of this data."""
+
+    def digest(self) -> str:
+        """Return a sha256 of the tasks: it says whether a finished shard still is of this data."""
+        return digest(self.tasks)
 
     @property
     def name(self) -> str:
@@ -103,6 +105,21 @@ class Report(Struct):
     unwritten: dict[str, str] = field(default_factory=dict)
     """Samples of which nothing was written, with 'skipped' or a code; only where the source wants to know."""
 
+    def add(self, part: Report) -> None:
+        """Count what became of some more samples."""
+        for mine, theirs in (
+            (self.samples, part.samples),
+            (self.examples, part.examples),
+            (self.images, part.images),
+            (self.warnings, part.warnings),
+            (self.screened, part.screened),
+        ):
+            for key, count in theirs.items():
+                mine[key] = mine.get(key, 0) + count
+        self.reduced += part.reduced
+        self.rejects += part.rejects
+        self.unwritten |= part.unwritten
+
 
 class Place(Struct, array_like=True):
     """Where some lines go: so many, one after the other from a byte of a file on."""
@@ -127,8 +144,8 @@ class ShardWriter:
         self.buffer = bytearray(_HASH_STEP)
         self.hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
 
-    def place(self, line: Line, places: list[Place]) -> None:
-        """Give the next line its place: the last one of `places` grows by it, or another is added."""
+    def place(self, images: int, size: int, places: list[Place]) -> None:
+        """Give the next line, of so many images and bytes, its place: the last of `places` grows, or one is added."""
         if self.rolled:
             # a name that no other run will have: a worker that outlives a killed run must not find the next one's file
             name = f"{self.entry.name}_{len(self.files):03d}.{os.getpid()}.{time.monotonic_ns()}.tmp"
@@ -139,10 +156,10 @@ class ShardWriter:
         if not places or places[-1].path != file.name:
             places.append(Place(file.name, file.bytes))
         places[-1].lines += 1
-        places[-1].bytes += line.size
+        places[-1].bytes += size
         file.examples += 1
-        file.images += line.images
-        file.bytes += line.size
+        file.images += images
+        file.bytes += size
 
     def roll(self) -> None:
         """Let the next line begin another file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -26,6 +27,8 @@ def contest(names: dict[str, str], arguments: list[str], rounds: int = 3) -> dic
     for turn in range(rounds + 1):
         for name, place in names.items():
             command = [sys.executable, "-m", "tests.benchmarks.contest", place, *arguments]
+            os.sync()  # what the one before left to be written or removed is not this one's to wait for
+            time.sleep(0.5)
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
                 together = 0.0
                 while child.poll() is None:

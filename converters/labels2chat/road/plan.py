@@ -10,7 +10,7 @@ from typing import Any
 
 from labels2chat.images import AS_IT_IS
 from labels2chat.road.job import Job
-from labels2chat.shards import Entry, Task, digest
+from labels2chat.shards import Entry, Task
 from labels2chat.types import Image, Sample
 
 _TEXT_BYTES = 1500
@@ -45,7 +45,7 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
         entry = open_entries.get(split)
         over = shard_size is None and (examples[split] + count > most or filled[split] + weight > room)
         if entry is not None and not one_file and (over or len(entry.tasks) >= most):
-            yield _sealed(open_entries.pop(split))
+            yield open_entries.pop(split)
             entry, filled[split], examples[split] = None, 0, 0
         if entry is None:
             entry = open_entries[split] = Entry(split, numbers[split], [])
@@ -53,8 +53,7 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
         entry.tasks.append(task)
         filled[split] += int(weight)
         examples[split] += count
-    for entry in open_entries.values():
-        yield _sealed(entry)
+    yield from open_entries.values()
 
 
 def _crops(sample: Sample, margin: float) -> float:
@@ -76,11 +75,6 @@ def _heaviest(job: Job) -> int:
     pixels = job.policy.most_pixels()
     bounds.append(int(pixels * _LOSSY_BYTES) if pixels else None)
     return min(bound for bound in bounds if bound is not None)
-
-
-def _sealed(entry: Entry) -> Entry:
-    entry.digest = digest(entry.tasks)
-    return entry
 
 
 def file_size(image: Image) -> int:

@@ -160,7 +160,7 @@ def convert(
         if number is not None and number < 1:
             raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
-    crew = _crew(engine)
+    _word("engine", engine, ENGINES)
     if pack is not None:
         _ready_to_pack(pack, delivery, target)
     source = open_source(source, options)
@@ -233,6 +233,7 @@ def convert(
     asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
     identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
     identity = clean(identity)
+    crew = _crew(engine)  # not sooner: a source's library may have started threads
     make_folder(out)
     with locked(out):
         finished = take_up(out, identity, overwrite)
@@ -279,7 +280,7 @@ def _work(
         for entry in entries:
             names.append(entry.name)
             report = finished.get(entry.name)
-            if report is not None and report.digest != entry.digest:
+            if report is not None and report.digest != entry.digest():
                 raise other_data(entry.name)
             if report is not None and damage(job.out, report.files) is None and _has_pictures(report, job):
                 reports[entry.name] = report
@@ -324,7 +325,6 @@ def _work(
 
 def _crew(engine: str | None) -> Crew:
     """Choose the engine: processes where this process can be forked, threads elsewhere."""
-    _word("engine", engine, ENGINES)
     if engine == "processes" and not processes.usable():
         raise UsageError("--engine processes needs Linux, and no other thread in this process; take --engine threads")
     crew: Crew = (processes if engine == "processes" or (engine is None and processes.usable()) else threads).crew

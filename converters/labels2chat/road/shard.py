@@ -42,7 +42,11 @@ class Progress(Struct):
 class _Chunk(Struct):
     """What a worker says after each chunk: what became of its samples, and how many of its chunks are written."""
 
-    outcomes: list[Outcome]
+    sizes: list[tuple[int, int]]
+    """Images and bytes of each line."""
+    counts: Report
+    files: list[str]
+    """The image files that the lines point at."""
     written: int
 
 
@@ -61,7 +65,7 @@ def convert_shard(
     last line is written goes on in the background: the report is of a shard that is whole and synced.
     `alone` says that nothing was converted before it: then many rejects at its beginning end the run.
     """
-    report = Report(entry.name, entry.split, entry.digest)
+    report = Report(entry.name, entry.split, "")
     writer, tally = ShardWriter(job.out, entry), Tally()
     beside: set[str] = set()
     chunks = list(_chunks(entry))
@@ -69,23 +73,21 @@ def convert_shard(
     """The last place of each chunk that has one, and of the one before it where it has none."""
     try:
         with crew(partial(_labour, chunks=chunks, job=job), max(1, min(workers, len(chunks)))) as links:
+            report.digest = entry.digest()  # now that others are at work
             written = [0] * len(links)
             for number, chunk in enumerate(chunks):
                 who = number % len(links)
                 said: _Chunk = links[who].receive()
                 places: list[Place] = []
-                for outcome, task in zip(said.outcomes, chunk, strict=True):
-                    for line in outcome.lines:
-                        if tally.full(line.images, line.size, job.target):
-                            writer.roll()
-                            tally = Tally()
-                        writer.place(line, places)
-                        tally.add(line.images, line.size)
-                    _count(report, outcome)
-                    beside.update(outcome.files)
-                    if job.outcomes and outcome.status != "converted":
-                        report.unwritten[task.sample.id] = _why(outcome)
+                for images, size in said.sizes:
+                    if tally.full(images, size, job.target):
+                        writer.roll()
+                        tally = Tally()
+                    writer.place(images, size, places)
+                    tally.add(images, size)
                 links[who].send(places)
+                report.add(said.counts)
+                beside.update(said.files)
                 ends.append(places[-1] if places else ends[-1] if ends else None)
                 written[who] = said.written
                 whole = min(count * len(links) + who for who, count in enumerate(written))
@@ -93,11 +95,7 @@ def convert_shard(
                     writer.written(end)
                 if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                     _give_up(report)
-                tell(
-                    len(said.outcomes),
-                    sum(len(o.lines) for o in said.outcomes),
-                    sum(o.status == "rejected" for o in said.outcomes),
-                )
+                tell(len(chunk), len(said.sizes), said.counts.samples["rejected"])
             for link in links:
                 link.receive()
     except BaseException as error:
@@ -124,18 +122,28 @@ def _labour(link: Link, number: int, count: int, chunks: list[list[Task]], job: 
     waiting: deque[list[Line]] = deque()
     written = 0
     for chunk in chunks[number::count]:
-        outcomes = [convert_sample(task, job) for task in chunk]
-        lines = [line for outcome in outcomes for line in outcome.lines]
-        waiting.append(lines)
-        for outcome in outcomes:
-            outcome.lines = [Line([], line.images, line.size) for line in outcome.lines]
-        link.send(_Chunk(outcomes, written))
+        link.send(_bring(chunk, job, waiting, written))
         while waiting and (len(waiting) > _AHEAD or link.ready()):
             write(waiting.popleft(), link.receive())
             written += 1
     while waiting:
         write(waiting.popleft(), link.receive())
     link.send(None)
+
+
+def _bring(chunk: list[Task], job: Job, waiting: deque[list[Line]], written: int) -> _Chunk:
+    """Bring samples to lines, which join those that are `waiting`, and say what became of them."""
+    said, lines = _Chunk([], Report("", "", ""), [], written), list[Line]()
+    for task in chunk:
+        outcome = convert_sample(task, job)
+        lines += outcome.lines
+        said.files += outcome.files
+        _count(said.counts, outcome)
+        if job.outcomes and outcome.status != "converted":
+            said.counts.unwritten[task.sample.id] = _why(outcome)
+    said.sizes = [(line.images, line.size) for line in lines]
+    waiting.append(lines)
+    return said
 
 
 def _count(report: Report, outcome: Outcome) -> None:
