@@ -17,7 +17,9 @@ from pycocotools.cocoeval import COCOeval
 from labels2chat import convert
 from labels2chat.adapters import read
 from labels2chat.coordinates import CONVENTIONS
+from labels2chat.images import Policy
 from labels2chat.parse import coco_results, parse
+from labels2chat.target import target_names
 
 WIDTH, HEIGHT = 640, 480
 COUNT = 24
@@ -105,6 +107,37 @@ def test_ap_of_the_way_there_and_back(name: str, truth: Path, tmp_path: Path) ->
     results = coco_results(parsed, source)
     assert len(results) == len(json.loads(truth.read_text())["annotations"])
     assert evaluate(truth, results) == pytest.approx(AP[name], abs=5e-4)
+
+
+@pytest.mark.parametrize("target", target_names())
+def test_what_is_written_for_any_target_comes_back(target: str, truth: Path, tmp_path: Path) -> None:
+    """In the shape of its own, with the images inside or beside the lines."""
+    source = read(f"coco:{truth}")
+    schemes = {"vertex": "gs://bucket/data/", "bedrock-nova": "s3://bucket/data/"}
+    away: dict[str, Any] = {"images": "files", "url_prefix": schemes[target]} if target in schemes else {}
+    convert(source, "detect", tmp_path / "out", target, workers=1, **away)
+    parsed = parse(tmp_path / "out", source)
+    assert parsed.by_code() == {}
+    assert evaluate(truth, coco_results(parsed, source))[1] >= 0.98
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(max_side=200),
+        Policy(multiple_of=28),
+        Policy(reencode="webp", quality=80),
+        Policy(max_bytes=2500),
+        Policy(strip_metadata=True),
+    ],
+    ids=["max_side", "multiple_of", "reencode", "max_bytes", "strip_metadata"],
+)
+def test_images_that_were_prepared_are_found(policy: Policy, truth: Path, tmp_path: Path) -> None:
+    source = read(f"coco:{truth}")
+    convert(source, "detect", tmp_path / "out", coordinates="norm1000", policy=policy, workers=1)
+    parsed = parse(tmp_path / "out", source)
+    assert parsed.by_code() == {}
+    assert evaluate(truth, coco_results(parsed, source))[1] >= 0.98
 
 
 def test_answers_by_id_in_any_order(truth: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from labels2chat.errors import RecordError
-from labels2chat.images import Header, back, crop_of, fit, load, measure, prepare
+from labels2chat.images import Header, Policy, back, crop_of, fit, load, measure, prepare, settle
 from labels2chat.images.fit import Fit
 from labels2chat.parse.rows import Row
 from labels2chat.target import Target
@@ -33,13 +33,13 @@ class Place(Struct):
 class Places:
     """The samples by id, by the name of their image, and by the bytes that were delivered of it."""
 
-    def __init__(self, samples: Iterable[Sample], target: Target, digests: bool) -> None:
+    def __init__(self, samples: Iterable[Sample], target: Target, policy: Policy, digests: bool) -> None:
         self.samples: list[Sample] = []
         self.by_id: dict[str, int] = {}
         self.by_name: dict[str, list[int]] = {}
         self.by_base: dict[str, list[int]] = {}
         self.by_digest: dict[bytes, list[int]] = {}
-        self.target = target
+        self.target, self.policy = target, policy
         self.taken: dict[bytes, int] = {}
         for number, sample in enumerate(samples):
             self.samples.append(sample)
@@ -49,7 +49,7 @@ class Places:
             name = sample.images[0].name.replace("\\", "/")
             self.by_name.setdefault(name, []).append(number)
             self.by_base.setdefault(name.rpartition("/")[2], []).append(number)
-            if digests and (digest := _digest(sample, target)) is not None:
+            if digests and (digest := _digest(sample, target, policy)) is not None:
                 self.by_digest.setdefault(digest, []).append(number)
 
     def find(self, row: Row) -> Place:
@@ -67,7 +67,7 @@ class Places:
         sample = self.samples[number]
         if not sample.images:
             raise RecordError("answer.no_image", f"sample {sample.id} has no image")
-        return _place(sample, self.target)
+        return _place(sample, self.target, self.policy)
 
     def _named(self, name: str) -> int | None:
         """Find an image by its name, by the end of its path, or by its file name where only one has it."""
@@ -80,7 +80,7 @@ class Places:
         return None
 
 
-def _place(sample: Sample, target: Target) -> Place:
+def _place(sample: Sample, target: Target, policy: Policy) -> Place:
     image = sample.images[0]
     try:
         data = load(image)
@@ -89,20 +89,24 @@ def _place(sample: Sample, target: Target) -> Place:
         if not (image.width and image.height):
             raise
         return Place(sample, None, Fit(image.width, image.height, "", "", as_is=True))
-    return Place(sample, header, _fit(sample, data, header, target))
+    return Place(sample, header, _fit(sample, data, header, target, policy)[0])
 
 
-def _fit(sample: Sample, data: bytes, header: Header, target: Target) -> Fit:
+def _fit(sample: Sample, data: bytes, header: Header, target: Target, policy: Policy) -> tuple[Fit, bytes | None]:
+    """Return what `convert` delivers of the sample's first image, and its bytes where they had to be made for that."""
     image = sample.images[0]
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
-    return fit(header, len(data), target, crop)
+    planned = fit(header, len(data), target, crop, policy)
+    if policy.max_bytes is not None and not planned.as_is and not planned.unless_heavier:
+        return settle(data, planned, min(policy.max_bytes, target.image_bytes.value), policy.multiple_of)
+    return planned, None
 
 
-def _digest(sample: Sample, target: Target) -> bytes | None:
+def _digest(sample: Sample, target: Target, policy: Policy) -> bytes | None:
     """Digest what `convert` delivers of the sample's first image."""
     try:
         data = load(sample.images[0])
-        plan = _fit(sample, data, measure(data), target)
-        return hashlib.sha256(prepare(data, plan, target.image_bytes.value)[0]).digest()
+        plan, made = _fit(sample, data, measure(data), target, policy)
+        return hashlib.sha256(made or prepare(data, plan, target.image_bytes.value)[0]).digest()
     except RecordError:
         return None

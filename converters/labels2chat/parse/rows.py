@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from labels2chat.errors import SourceError
 from labels2chat.shards import STATE
+from labels2chat.types import Example, Problem
 
 ID_KEYS = ("image_id", "sample_id", "custom_id", "id")
 NAME_KEYS = ("file_name", "image", "image_path", "images", "filepath")
@@ -41,19 +43,32 @@ class Row(Struct):
     fault: str = ""
 
 
-def read_rows(path: Path) -> Iterator[Row]:
+_OURS = re.compile(r"(?:^|/)images/[0-9a-f]{2}/([0-9a-f]{64})\.[a-z]+$")
+
+Decode = Callable[[bytes, Path], tuple[Example, list[Problem]]]
+"""A target's reader of its own lines."""
+
+
+def read_rows(path: Path, decode: Decode | None = None) -> Iterator[Row]:
     """Yield the answers of a JSONL file, or of the train, val ... files of a folder that `convert` made.
 
     A row is {"image_id": ..., "answer": "..."} (ID_KEYS, NAME_KEYS, ANSWER_KEYS), a line of a batch's output
     ({"custom_id", "response": {"body": ...}}, https://platform.openai.com/docs/guides/batch), or a chat line, whose
-    last assistant message is the answer and whose first image tells which it is. Raises SourceError.
+    last assistant message is the answer and whose first image tells which it is. Lines of a target
+    that has a shape of its own are read with its `decode`, where they are such. An image file beside the lines is known
+    by its bytes. Raises SourceError.
     """
     for file in _files(path):
         try:
             with open(file, "rb") as lines:
                 for number, line in enumerate(lines, 1):
                     if line.strip():
-                        yield _row(line, f"{file.name} line {number}")
+                        row = _row(line, f"{file.name} line {number}")
+                        if decode is not None:
+                            row = _decoded(line, row, file.parent, decode)
+                        if row.digest is None and row.name is not None:
+                            row.digest = _digest(row.name, file.parent)
+                        yield row
         except OSError as error:
             raise SourceError(f"cannot read {file}: {error.strerror}") from None
 
@@ -104,6 +119,31 @@ def _row(line: bytes, where: str) -> Row:
     elif not row.ids and row.name is None and row.digest is None:
         row.fault = "nothing says which image it is of; give it " + ", ".join((*ID_KEYS, *NAME_KEYS))
     return row
+
+
+def _decoded(line: bytes, row: Row, folder: Path, decode: Decode) -> Row:
+    """Read a line in its target's own shape; return the row as it was where it is none."""
+    example, _ = decode(line, folder)
+    answers = [message for message in example.messages if message.role == "assistant"]
+    pictures = example.pictures()
+    if not answers or not pictures:
+        return row
+    answer = " ".join(part for part in answers[-1].content if isinstance(part, str))
+    found = Row(row.where, answer, row.ids, pictures[0].file or row.name, row.digest)
+    if found.name is None and found.digest is None and pictures[0].url is not None:
+        _image(pictures[0].url, found)
+    return found
+
+
+def _digest(name: str, folder: Path) -> bytes | None:
+    """Digest an image file beside the lines; one that `convert` wrote bears the digest in its name, wherever it is."""
+    if match := _OURS.search(name):
+        return bytes.fromhex(match[1])
+    try:
+        with open(folder / name, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except (OSError, ValueError):  # not there, or no path at all
+        return None
 
 
 def _text(value: Any) -> str | None:

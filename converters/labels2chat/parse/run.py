@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from msgspec import Struct, field
 from labels2chat import coordinates as coordinate_table
 from labels2chat.coordinates import Convention
 from labels2chat.errors import CODES, RecordError, TargetError
+from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.parse.answer import Object, read_answer
 from labels2chat.parse.place import Place, Places
 from labels2chat.parse.rows import Row, read_rows
@@ -63,10 +65,11 @@ def parse(
         coordinates or manifest.get("options", {}).get("coordinates") or target.coordinates
     )
     parsed = Parsed()
-    rows = read_rows(path)
+    decode = None if target.shape == "chat" else import_module(f"labels2chat.targets.{target.shape}").decode
+    rows = read_rows(path, decode)
     first = next(rows, None)
     samples = (sample for sample in source if split is None or sample.split == split)
-    places = Places(samples, target, digests=first is not None and first.digest is not None)
+    places = Places(samples, target, _policy(manifest), digests=first is not None and first.digest is not None)
     classes = _Classes(source.categories)
     while first is not None:
         parsed.rows += 1
@@ -161,6 +164,14 @@ def _manifest(path: Path) -> dict[str, Any]:
     except (OSError, msgspec.DecodeError):
         return {}
     return found if isinstance(found, dict) and "labels2chat" in found else {}
+
+
+def _policy(manifest: dict[str, Any]) -> Policy:
+    """Return what was done to the images, for their sizes and bytes were another's without it."""
+    try:
+        return msgspec.convert(manifest.get("options", {}).get("prepare", {}), Policy)
+    except (msgspec.ValidationError, AttributeError):
+        return AS_IT_IS
 
 
 def _target(given: Target | str | None, manifest: dict[str, Any]) -> Target:
