@@ -80,7 +80,7 @@ def test_convert_says_what_became_of_everything(cli: Cli, photos: Path) -> None:
         "  images    11 byte for byte, 0 repaired",
         "  rejects   image.empty: 1 (the file has 0 bytes; download or export it again)",
     ]
-    assert re.fullmatch(r"out: 11 examples in 1 files, [\d.]+ kB", done.out.splitlines()[0])
+    assert re.fullmatch(r"out: 11 examples in 1 file, [\d.]+ kB", done.out.splitlines()[0])
 
 
 def test_a_dry_run_says_that_nothing_was_written(cli: Cli, photos: Path, tmp_path: Path) -> None:

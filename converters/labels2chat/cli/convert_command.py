@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from labels2chat.cli.output import format_option, message, print_json, progress, size, table
+from labels2chat.cli.output import format_option, many, message, print_json, progress, size, table
 from labels2chat.errors import CODES, UsageError
 from labels2chat.images import Policy
 from labels2chat.road import Progress, Result
@@ -230,7 +230,8 @@ def _print(result: Result) -> None:
     shards = manifest["shards"]
     total = size(sum(row["bytes"] for row in shards))
     kept = f", {result.kept} kept from before" if result.kept else ""
-    click.echo(f"{result.out}: {examples['written']:,} examples in {len(shards)} files, {total}{kept}")
+    made = f"{many(examples['written'], 'example')} in {many(len(shards), 'file')}"
+    click.echo(f"{result.out}: {made}, {total}{kept}")
     click.echo(
         f"  samples   {samples['read']:,} read = {samples['converted']:,} converted + {samples['skipped']:,} skipped"
         f" + {samples['rejected']:,} rejected"

@@ -37,6 +37,11 @@ def table(rows: Sequence[tuple[str, ...]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def many(count: int, noun: str) -> str:
+    """Write '1 file', '2,000 files'."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def size(count: float) -> str:
     """Write a number of bytes for people: 12.3 MB (decimal, as the providers' limits)."""
     for unit in ("bytes", "kB", "MB"):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import msgspec
 
-from labels2chat.cli.output import format_option, print_json, progress, size
+from labels2chat.cli.output import format_option, many, print_json, progress, size
 from labels2chat.errors import CODES
 from labels2chat.urls import UrlChecker
 from labels2chat.validate import Finding, Verdict
@@ -102,13 +102,15 @@ def _summary(verdict: Verdict) -> None:
     for (file, tally), target in zip(verdict.files.items(), verdict.targets.values(), strict=True):
         what = "written" if verdict.lines else verb
         click.echo(
-            f"{file}: {tally.examples:,} examples, {tally.images:,} images, {size(tally.bytes)}; {what} for {target}"
+            f"{file}: {many(tally.examples, 'example')}, {many(tally.images, 'image')}, {size(tally.bytes)}; "
+            f"{what} for {target}"
         )
     for counts in (verdict.lines, verdict.urls):
         if counts:
             click.echo(", ".join(f"{count:,} {word}" for word, count in counts.items()))
     if verdict.findings or verdict.warnings:
-        click.echo(f"{verdict.findings:,} findings" + (f", {verdict.warnings:,} warnings" if verdict.warnings else ""))
+        warnings = f", {many(verdict.warnings, 'warning')}" if verdict.warnings else ""
+        click.echo(many(verdict.findings, "finding") + warnings)
 
 
 def _processors() -> int:
