@@ -8,36 +8,21 @@ from typing import Any
 
 import click
 
+from labels2chat.cli.options import (
+    adapter_options,
+    coordinates_option,
+    detail_option,
+    method_option,
+    mix,
+    pairs,
+    seed_option,
+    template_params,
+)
 from labels2chat.cli.output import format_option, many, message, print_json, progress, size, table
 from labels2chat.errors import CODES, UsageError
 from labels2chat.images import Policy
 from labels2chat.road import Progress, Result
 from labels2chat.road import convert as run
-
-
-def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Read key=value options."""
-    result = {}
-    for value in values:
-        key, equals, rest = value.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{value!r} is not of the form key=value")
-        result[key] = rest
-    return result
-
-
-def mix(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | dict[str, float]:
-    """Read -t NAME, or -t NAME=WEIGHT several times."""
-    weights: dict[str, float] = {}
-    for value in values:
-        name, equals, share = value.rpartition("=")
-        if not equals:
-            name, share = value, "1"
-        try:
-            weights[name] = float(share)
-        except ValueError:
-            raise click.BadParameter(f"{value!r}: a weight is a number") from None
-    return next(iter(weights)) if len(weights) == 1 else weights
 
 
 def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -66,23 +51,17 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--to", "target", default="openai", show_default=True, help="A target's name, or the path of a YAML file."
 )
 @click.option("-o", "--out", required=True, type=click.Path(), help="The folder to make.")
-@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
-@click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
+@adapter_options
+@template_params
 @click.option(
     "--to-option", "target_options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the target."
 )
 @click.option("--split", help="Convert this split only.")
 @click.option("--limit", type=click.IntRange(1), help="Convert the first so many samples only.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
-@click.option("--coordinates", help="How boxes are written: norm1000, pixel, qwen3-vl, paligemma ...")
-@click.option(
-    "--method",
-    type=click.Choice(["sft", "dpo"]),
-    default="sft",
-    show_default=True,
-    help="Conversations, or preference pairs.",
-)
-@click.option("--detail", help="Detail of the images: low, high, auto.")
+@seed_option
+@coordinates_option
+@method_option
+@detail_option
 @click.option("--images", help="How images travel: inline, url, files or link; each target's own list.")
 @click.option("--url-prefix", help="The public address under which the image files lie.")
 @click.option("--max-side", type=click.IntRange(1), help="Shrink images to at most so many pixels a side.")

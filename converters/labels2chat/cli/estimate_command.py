@@ -7,7 +7,15 @@ from typing import Any
 import click
 import msgspec
 
-from labels2chat.cli.convert_command import mix, pairs
+from labels2chat.cli.options import (
+    adapter_options,
+    coordinates_option,
+    detail_option,
+    method_option,
+    mix,
+    seed_option,
+    template_params,
+)
 from labels2chat.cli.output import format_option, message, print_json, progress
 from labels2chat.estimate import Estimate
 from labels2chat.estimate import estimate as run
@@ -40,20 +48,14 @@ def _template(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 @click.option("--epochs", type=click.IntRange(1), help="How often the data is gone through; a guess if not given.")
 @click.option("--price", type=click.FloatRange(0), metavar="DOLLARS", help="US dollars for a million training tokens.")
 @click.option("--sample", type=click.IntRange(2), metavar="N", help="Count N samples or lines of each split only.")
-@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
-@click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
+@adapter_options
+@template_params
 @click.option("--split", help="Count this split only.")
 @click.option("--limit", type=click.IntRange(1), help="Count the first so many samples only.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
-@click.option("--coordinates", help="How boxes are written: norm1000, pixel, qwen3-vl, paligemma ...")
-@click.option(
-    "--method",
-    type=click.Choice(["sft", "dpo"]),
-    default="sft",
-    show_default=True,
-    help="Conversations, or preference pairs.",
-)
-@click.option("--detail", help="Detail of the images: low, high, auto.")
+@seed_option
+@coordinates_option
+@method_option
+@detail_option
 @click.option("--max-side", type=click.IntRange(1), help="As convert shrinks images: so many pixels a side.")
 @click.option("--max-pixels", type=click.IntRange(1), help="As convert shrinks images: so many pixels in all.")
 @format_option

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from labels2chat.adapters import read
-from labels2chat.cli.convert_command import pairs
+from labels2chat.cli.options import adapter_options
 from labels2chat.cli.output import format_option, print_json, progress
 from labels2chat.survey import survey
 
@@ -16,7 +16,7 @@ _SHOWN = 30
 
 @click.command()
 @click.argument("source")
-@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
+@adapter_options
 @click.option("--limit", type=click.IntRange(1), help="Look at the first so many samples only.")
 @format_option
 def inspect(source: str, options: dict[str, str], limit: int | None, form: str) -> None:

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from labels2chat.adapters import read
-from labels2chat.cli.convert_command import pairs
+from labels2chat.cli.options import coordinates_option, pairs
 from labels2chat.cli.output import format_option, message, print_json, progress
 from labels2chat.errors import CODES, UsageError
 from labels2chat.files import write_whole
@@ -24,7 +24,7 @@ _JSON = msgspec.json.Encoder()
 @click.argument("predictions", type=click.Path())
 @click.option("--against", required=True, metavar="SOURCE", help="The dataset that the answers are about.")
 @click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of its adapter.")
-@click.option("--coordinates", help="How boxes are written: norm1000, pixel, qwen3-vl, paligemma ...")
+@coordinates_option
 @click.option("--to", "target", help="The target that the images were made for; the manifest's if not given.")
 @click.option("--key", help="The key of a box in JSON answers, where it isn't the convention's.")
 @click.option("--split", help="Look for the images in this split only.")

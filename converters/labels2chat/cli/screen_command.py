@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from labels2chat.adapters import read
-from labels2chat.cli.convert_command import pairs
+from labels2chat.cli.options import adapter_options
 from labels2chat.cli.output import format_option, message, print_json, progress
 from labels2chat.files import publish, saying
 from labels2chat.road.rejects import clean
@@ -24,7 +24,7 @@ _FIRST = 100
 
 @click.command()
 @click.argument("source")
-@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
+@adapter_options
 @click.option(
     "--to", "target", default="openai", show_default=True, help="A target's name, or the path of a YAML file."
 )

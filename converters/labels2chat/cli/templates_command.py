@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from labels2chat.cli.convert_command import mix, pairs
+from labels2chat.cli.options import adapter_options, mix, seed_option, template_params
 from labels2chat.cli.output import format_option, message, print_json, table
 from labels2chat.errors import UsageError
 from labels2chat.files import write_whole
@@ -133,9 +133,9 @@ def template_schema() -> None:
 @click.option(
     "--to", "target", default="openai", show_default=True, help="A target's name, or the path of a YAML file."
 )
-@click.option("-O", "options", multiple=True, callback=pairs, metavar="KEY=VALUE", help="An option of the adapter.")
-@click.option("-p", "params", multiple=True, callback=pairs, metavar="KEY=VALUE", help="A parameter of the template.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@adapter_options
+@template_params
+@seed_option
 @click.option("--coordinates", help="How boxes are written.")
 @click.option("--method", type=click.Choice(["sft", "dpo"]), default="sft", help="Conversations, or preference pairs.")
 @format_option
