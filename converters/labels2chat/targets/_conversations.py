@@ -11,7 +11,7 @@ from typing import Any
 
 from labels2chat.targets._lines import listed, objects, read, text
 from labels2chat.targets._marked import WORDS, all_taken, join, split
-from labels2chat.targets._pictures import look, reference
+from labels2chat.targets._pictures import look_all, reference
 from labels2chat.targets._turns import check_turns, take_turns, with_system
 from labels2chat.types import Example, Message, Problem
 
@@ -44,7 +44,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     example.id = str(content.get("id", ""))
     given = content.get("image", [])
     given = given if isinstance(given, list) else [given]
-    pictures = iter([look(item, f"image[{number}]", folder, problems) for number, item in enumerate(given)])
+    pictures = look_all(given, "image", folder, problems)
     names = {written: role for role, written in _ROLES.items()}
     for where, item in objects(listed(content, "conversations", "conversations", problems), "conversations", problems):
         role = text(item, "from", where, problems, "example.role")

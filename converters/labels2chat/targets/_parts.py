@@ -35,6 +35,24 @@ def read_messages(content: Any, key: str, example: Example, image: Look, rule: s
     check_turns(example, key, problems, rule)
 
 
+def read_untyped(
+    items: list[Any], where: str, key: str, called: str, image: Look, problems: list[Problem]
+) -> list[Part]:
+    """Read parts that are known by their keys: `text`, or what an image stands under and is `called`."""
+    found: list[Part] = []
+    for place, part in objects(items, where, problems):
+        if isinstance(part.get(key), dict):
+            picture = image(part[key], f"{place}.{key}")
+            if picture is not None:
+                found.append(picture)
+        elif isinstance(part.get("text"), str):
+            found.append(part["text"])
+        else:
+            said = f"a part has text or {called}; this has {', '.join(list(part)[:8]) or 'nothing'}"
+            problems.append(Problem("example.schema", said, place))
+    return found
+
+
 def read_content(item: dict[str, Any], where: str, image: Look, problems: list[Problem]) -> list[Part]:
     """Read a message's content: a text, or typed parts."""
     if isinstance(item.get("content"), str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,11 @@ def format_of(picture: Picture) -> str:
     if found is None:
         raise RecordError("image.format", f"nothing says of what format {picture.url or picture.name} is")
     return found
+
+
+def look_all(given: list[Any], key: str, folder: Path | None, problems: list[Problem]) -> Iterator[Picture | None]:
+    """Read the references under a key, as `look` does, all before the first is asked for."""
+    return iter([look(item, f"{key}[{number}]", folder, problems) for number, item in enumerate(given)])
 
 
 def look(given: Any, where: str, folder: Path | None, problems: list[Problem]) -> Picture | None:

@@ -15,7 +15,7 @@ import msgspec
 from labels2chat.targets._files import document
 from labels2chat.targets._lines import listed, objects, read, text, write
 from labels2chat.targets._marked import WORDS, all_taken, join, split
-from labels2chat.targets._pictures import look, reference
+from labels2chat.targets._pictures import look_all, reference
 from labels2chat.targets._turns import check_turns, take_turns
 from labels2chat.types import Example, Message, Picture, Problem
 
@@ -54,7 +54,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     if content is None:
         return example, problems
     given = listed(content, "images", "images", problems) if "images" in content else []
-    pictures = iter([look(item, f"images[{number}]", folder, problems) for number, item in enumerate(given)])
+    pictures = look_all(given, "images", folder, problems)
     turns = listed(content, "messages", "messages", problems)
     for where, item in objects(turns, "messages", problems):
         example.messages.append(_message(item, where, pictures, problems))

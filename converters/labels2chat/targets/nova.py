@@ -5,10 +5,12 @@ The shape: https://docs.aws.amazon.com/nova/latest/userguide/fine-tune-prepare-d
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labels2chat.targets._lines import listed, objects, read, text, write
+from labels2chat.targets._parts import read_untyped
 from labels2chat.targets._pictures import format_of, look, reference
 from labels2chat.targets._turns import check_turns, take_turns
 from labels2chat.types import Example, Message, Part, Picture, Problem
@@ -59,18 +61,8 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
 
 
 def _parts(item: dict[str, Any], key: str, where: str, folder: Path | None, problems: list[Problem]) -> list[Part]:
-    found: list[Part] = []
-    for place, part in objects(listed(item, key, where, problems), where, problems):
-        if isinstance(part.get("image"), dict):
-            picture = _image(part["image"], f"{place}.image", folder, problems)
-            if picture is not None:
-                found.append(picture)
-        elif isinstance(part.get("text"), str):
-            found.append(part["text"])
-        else:
-            said = f"a part has text or an image; this has {', '.join(list(part)[:8]) or 'nothing'}"
-            problems.append(Problem("example.schema", said, place))
-    return found
+    image = partial(_image, folder=folder, problems=problems)
+    return read_untyped(listed(item, key, where, problems), where, "image", "an image", image, problems)
 
 
 def _image(image: dict[str, Any], where: str, folder: Path | None, problems: list[Problem]) -> Picture | None:

@@ -13,7 +13,7 @@ from typing import Any
 from labels2chat.targets._files import by_split, snippet
 from labels2chat.targets._lines import listed, objects, read, write
 from labels2chat.targets._parts import messages_of, read_content, read_messages
-from labels2chat.targets._pictures import look, reference
+from labels2chat.targets._pictures import look_all, reference
 from labels2chat.types import Example, Picture, Problem
 
 RULE = "https://huggingface.co/docs/trl/dataset_formats"
@@ -37,7 +37,7 @@ def decode(line: bytes, folder: Path | None = None) -> tuple[Example, list[Probl
     if content is None:
         return example, problems
     given = listed(content, "images", "images", problems)
-    pictures = iter([look(item, f"images[{number}]", folder, problems) for number, item in enumerate(given)])
+    pictures = look_all(given, "images", folder, problems)
     places = 0
 
     def image(part: dict[str, Any], where: str) -> Picture | None:
