@@ -12,7 +12,7 @@ from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure
 from labels2chat.images.load import load
 from labels2chat.images.pixels import decode
 from labels2chat.images.policy import AS_IT_IS, Policy
-from labels2chat.images.prepare import prepare, settle
+from labels2chat.images.prepare import choose, prepare, settle
 from labels2chat.images.strip import strip
 from labels2chat.images.verify import verify
 
@@ -25,6 +25,7 @@ __all__ = [
     "Policy",
     "around",
     "back",
+    "choose",
     "closeup",
     "crop_of",
     "decode",

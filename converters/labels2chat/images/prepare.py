@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 from PIL import Image as Pillow
 
 from labels2chat.errors import RecordError
-from labels2chat.images.fit import Fit
+from labels2chat.images.fit import Fit, fit
+from labels2chat.images.header import Header
 from labels2chat.images.pixels import colours, upright
-from labels2chat.images.policy import floored
+from labels2chat.images.policy import Policy, floored
 from labels2chat.images.strip import strip
+from labels2chat.target import Target
 
 QUALITIES = (92, 85, 75, 65, 55, 40)
 """Steps down until the file fits; the last is the floor."""
+
+
+def choose(
+    data: bytes,
+    header: Header,
+    target: Target,
+    crop: tuple[int, int, int, int] | None,
+    policy: Policy,
+    pixels: Callable[[], Pillow.Image | None] = lambda: None,
+) -> tuple[Fit, bytes | None]:
+    """Choose what is delivered of an image or a crop: by arithmetic, and by trial where the policy limits the bytes.
+
+    Returns the bytes too where they had to be made for that; `pixels` then gives what was decoded of the data before.
+    Raises RecordError as `fit` and `settle` do.
+    """
+    planned = fit(header, len(data), target, crop, policy)
+    if policy.max_bytes is None or planned.as_is or planned.unless_heavier:
+        return planned, None
+    limit = min(policy.max_bytes, target.image_bytes.value)
+    return settle(data, planned, limit, policy.multiple_of, pixels())
 
 
 def prepare(data: bytes, fit: Fit, limit: int, pixels: Pillow.Image | None = None) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from labels2chat.errors import RecordError
-from labels2chat.images import Header, Policy, back, crop_of, fit, load, measure, prepare, settle
+from labels2chat.images import Header, Policy, back, choose, crop_of, load, measure, prepare
 from labels2chat.images.fit import Fit
 from labels2chat.parse.rows import Row
 from labels2chat.target import Target
@@ -96,10 +96,7 @@ def _fit(sample: Sample, data: bytes, header: Header, target: Target, policy: Po
     """Return what `convert` delivers of the sample's first image, and its bytes where they had to be made for that."""
     image = sample.images[0]
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None
-    planned = fit(header, len(data), target, crop, policy)
-    if policy.max_bytes is not None and not planned.as_is and not planned.unless_heavier:
-        return settle(data, planned, min(policy.max_bytes, target.image_bytes.value), policy.multiple_of)
-    return planned, None
+    return choose(data, header, target, crop, policy)
 
 
 def _digest(sample: Sample, target: Target, policy: Policy) -> bytes | None:

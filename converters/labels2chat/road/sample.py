@@ -16,15 +16,14 @@ from labels2chat.images import (
     Fit,
     Header,
     around,
+    choose,
     closeup,
     crop_of,
     decode,
     deliver,
-    fit,
     load,
     measure,
     prepare,
-    settle,
     verify,
 )
 from labels2chat.images.crop import Rect
@@ -172,11 +171,8 @@ def _planned(sight: _Sight, crop: Rect | None, job: Job, whole: _Sight | None = 
     data, header, policy = sight.data, sight.header, job.policy
     if data is None:
         raise RecordError("image.needs_repair", "the image is behind a URL and must be cropped first")
-    planned = _Sight(data, sight.image, header, fit(header, len(data), job.target, crop, policy), whole=whole)
-    if policy.max_bytes is not None and not planned.fit.as_is and not planned.fit.unless_heavier:
-        limit = min(policy.max_bytes, job.target.image_bytes.value)
-        planned.fit, planned.made = settle(data, planned.fit, limit, policy.multiple_of, _pixels(planned))
-    return planned
+    plan, made = choose(data, header, job.target, crop, policy, partial(_pixels, whole))
+    return _Sight(data, sight.image, header, plan, made, whole)
 
 
 def _close_up(
@@ -192,13 +188,13 @@ def _close_up(
     return *closeup(sample, annotation, rect, (planned.fit.width, planned.fit.height)), len(sights) - 1
 
 
-def _pixels(sight: _Sight) -> Pillow.Image | None:
+def _pixels(whole: _Sight | None) -> Pillow.Image | None:
     """Decode an image once for all crops of it; None for one that is delivered alone."""
-    if sight.whole is None or sight.fit.as_is or sight.data is None:
+    if whole is None or whole.data is None:
         return None
-    if sight.whole.pixels is None:
-        sight.whole.pixels = decode(sight.data)
-    return sight.whole.pixels
+    if whole.pixels is None:
+        whole.pixels = decode(whole.data)
+    return whole.pixels
 
 
 def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
@@ -215,7 +211,8 @@ def _finish(picture: Picture, sight: _Sight, image: Image, job: Job) -> Picture:
         return replace(picture, format=plan.format, mode=plan.mode, size=len(data or b""), url=url)
     made, format = sight.made, plan.format
     if made is None:
-        made, format = prepare(data or b"", plan, job.target.image_bytes.value, _pixels(sight))
+        pixels = None if plan.as_is else _pixels(sight.whole)
+        made, format = prepare(data or b"", plan, job.target.image_bytes.value, pixels)
     mode = "RGB" if format == "jpeg" else plan.mode
     animated = sight.header.animated and plan.as_is
     return replace(picture, format=format, mode=mode, size=len(made), data=made, animated=animated)
