@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import mmap
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from msgspec import Raw
 
 from labels2chat.adapters.coco.records import Annotation, Category, Image, Shape
 from labels2chat.adapters.coco.scan import LISTS, NotPlainError, head_records, walk
+from labels2chat.collector import calm
 from labels2chat.errors import SourceError
 from labels2chat.types import Problem
 
@@ -98,7 +97,7 @@ def parse(path: Path) -> Content:
     """Read a COCO file. Raises SourceError for what is none."""
     data = view(path)
     refuse_list(data, path)
-    with _no_collector():
+    with calm():
         content = _typed(data) or _by_record(data) or _leniently(data, path)
     release(data, 0, len(data))
     return content
@@ -110,7 +109,7 @@ def parse_results(path: Path) -> Content:
     shape = content.shapes["annotations"]
     for text in head_records(data, 0, _HEAD):
         _learn(shape, text)
-    with _no_collector():
+    with calm():
         try:
             content.annotations = msgspec.json.decode(data, type=list[shape.type])  # type: ignore[name-defined]
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -162,18 +161,6 @@ def refuse_list(data: Any, path: Path) -> None:
                 f"{path}: this is a COCO results file (a list of predictions), not a dataset; "
                 "give the annotation file with images and categories, or name it with -O results_for=FILE"
             )
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """A million new records, none of them garbage: the collector would only walk over them again and again."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _typed(data: Any) -> Content | None:

@@ -6,7 +6,6 @@ samples, made one by one, take ten times as long and more.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from msgspec import Struct
 from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field, Found, Words
 from labels2chat.adapters.fiftyone.labels import Document
 from labels2chat.adapters.fiftyone.sample import common_folder
+from labels2chat.collector import calm
 from labels2chat.errors import Labels2ChatError, SourceError
 
 _BATCH = 500
@@ -68,21 +68,6 @@ def _next(cursor: Any) -> list[Document]:
             if len(batch) == _BATCH:
                 break
     return batch
-
-
-@contextmanager
-def calm() -> Iterator[None]:
-    """Keep the garbage collector still while thousands of records are made, none of them garbage.
-
-    It would walk over everything FiftyOne has loaded again and again: five times the time of the reading itself.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _projection(choice: Choice, masks: bool, group: str | None) -> list[dict[str, Any]]:

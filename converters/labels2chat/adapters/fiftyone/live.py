@@ -12,7 +12,6 @@ from typing import Any
 from labels2chat.adapters.fiftyone.database import (
     Query,
     batches,
-    calm,
     fingerprint,
     folder,
     found,
@@ -24,6 +23,7 @@ from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories,
 from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
+from labels2chat.collector import calm
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
 from labels2chat.types import Annotation, Sample, Source
 
