@@ -9,12 +9,11 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from labels2chat.errors import UsageError, did_you_mean
 from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
-from labels2chat.road.run import join_templates, load_mix, selected
+from labels2chat.road.run import join_templates, known_word, load_mix, selected
 from labels2chat.road.sample import convert_sample
 from labels2chat.shards import Task
 from labels2chat.target import NO_MOST, Target
@@ -60,9 +59,8 @@ def dry_run(
 
     Raises UsageError, SourceError and TemplateError as `convert` does.
     """
-    for option, word, known in (("detail", detail, target.detail.values), ("method", method, target.methods)):
-        if word is not None and word not in known:
-            raise UsageError(f"--{option} {word}{did_you_mean(word, known)}")
+    known_word("detail", detail, target.detail.values)
+    known_word("method", method, target.methods)
     source = open_source(source, options)
     prompts = join_templates(load_mix(template), source, target, coordinates, params or {}, seed, detail, method)
     group = prompts[0].template.file.sample.group_size

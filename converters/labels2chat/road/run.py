@@ -39,7 +39,7 @@ from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.road.sieve import OnLikely, Sieve, settle
 from labels2chat.screen import ceiling_warning, load_rules, open_screen
-from labels2chat.shards import Entry, Report, damage, sweep
+from labels2chat.shards import Entry, Report, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
@@ -146,21 +146,21 @@ def convert(
     target = load_target(target) if isinstance(target, str) else target
     templates = load_mix(template)
     delivery = _delivery(images, url_prefix, target)
-    _word("detail", detail, target.detail.values)
-    _word("verify", verify, ("header", "decode"))
-    _word("method", method, ("sft", "dpo"))
+    known_word("detail", detail, target.detail.values)
+    known_word("verify", verify, ("header", "decode"))
+    known_word("method", method, ("sft", "dpo"))
     if method not in target.methods:
         raise UsageError(f"--method {method}: {target.name} takes {' and '.join(target.methods)} only")
-    _word("dedup", dedup, ("exact", "near"))
-    _word("together", together, ("exact", "near"))
-    _word("on-likely", on_likely, ("keep", "drop", "quarantine"))
+    known_word("dedup", dedup, ("exact", "near"))
+    known_word("together", together, ("exact", "near"))
+    known_word("on-likely", on_likely, ("keep", "drop", "quarantine"))
     screen = open_screen(target, screen_rules, not people_screen)
     counts = (("limit", limit), ("shard_size", shard_size), ("workers", workers), ("fit_file", fit_file))
     for option, number in counts:
         if number is not None and number < 1:
             raise UsageError(f"{option}={number}: give a number from 1 on")
     allowed = _allowed_rejects(max_rejects)
-    _word("engine", engine, ENGINES)
+    known_word("engine", engine, ENGINES)
     if pack is not None:
         _ready_to_pack(pack, delivery, target)
     source = open_source(source, options)
@@ -230,7 +230,7 @@ def convert(
     }
     asked: dict[str, Any] = {"fit": fit_file, "as": pack, "val": val, "dedup": dedup, "together": together}
     asked |= {"on_likely": on_likely, "people_screen": people_screen}
-    asked["screen_rules"] = _digest(load_rules(screen_rules)) if screen_rules is not None else None
+    asked["screen_rules"] = digest([load_rules(screen_rules)]) if screen_rules is not None else None
     identity["options"] |= {key: value for key, value in asked.items() if value not in (None, _USUAL.get(key))}
     identity = clean(identity)
     crew = _crew(engine)  # not sooner: a source's library may have started threads
@@ -400,10 +400,6 @@ def _screened(reports: list[Report], job: Job) -> list[str]:
     return warnings
 
 
-def _digest(rules: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()
-
-
 def load_mix(given: Template | str | Mapping[str, float]) -> list[tuple[Template, float]]:
     """Load a template, or a mix of them with their weights."""
     if isinstance(given, Template):
@@ -450,7 +446,7 @@ def _template_identity(templates: list[tuple[Template, float]]) -> dict[str, Any
 
 def _delivery(images: str | None, url_prefix: str | None, target: Target) -> str:
     delivery = images or ("url" if url_prefix and "url" in target.delivery else target.delivery[0])
-    _word("images", delivery, target.delivery)
+    known_word("images", delivery, target.delivery)
     if delivery in AS_FILES and target.url_schemes.stated:
         if not url_prefix:
             raise UsageError(
@@ -485,7 +481,8 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _word(option: str, value: str | None, known: Iterable[str]) -> None:
+def known_word(option: str, value: str | None, known: Iterable[str]) -> None:
+    """Raise UsageError for a word that an option doesn't take."""
     if value is not None and value not in known:
         raise UsageError(f"--{option} {value}{did_you_mean(value, known)}")
 
@@ -533,7 +530,7 @@ def _side_files(target: Target, pack: str | None, source: Source) -> SideFiles |
 
 def _ready_to_pack(pack: str, delivery: str, target: Target) -> None:
     """Raise UsageError where `--as` can't be: for a target whose lines have no column of images in files."""
-    _word("as", pack, PACKS)
+    known_word("as", pack, PACKS)
     able = [name for name in target_names() if _has_columns(load_target(name))]
     if not _has_columns(target):
         raise UsageError(f"--as {pack}: the lines of {target.name} have no column of images; take {', '.join(able)}")
