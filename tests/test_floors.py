@@ -15,7 +15,7 @@ import labels2chat
 PACKAGE = Path(labels2chat.__file__).parent
 
 FLOORS: list[tuple[float, set[str]]] = [
-    (0, {"collector", "errors", "types"}),
+    (0, {"collector", "errors", "sink", "types"}),
     (0.5, {"addresses", "documents", "files", "masks", "tokens"}),  # still the ground floor, up the steps
     (1, {"target", "coordinates"}),
     (2, {"images"}),

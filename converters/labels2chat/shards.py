@@ -6,14 +6,10 @@ finished shard) and temporary files. When the run is complete all of it has gone
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +18,7 @@ from msgspec import Struct, field
 
 from labels2chat.errors import OutputError
 from labels2chat.files import publish, saying, write_whole
+from labels2chat.sink import Sink
 from labels2chat.types import Line, Sample
 
 STATE = ".labels2chat"
@@ -121,152 +118,65 @@ class Report(Struct):
         self.unwritten |= part.unwritten
 
 
-class Place(Struct, array_like=True):
-    """Where some lines go: so many, one after the other from a byte of a file on."""
-
-    path: str
-    start: int
-    lines: int = 0
-    bytes: int = 0
-
-
 class ShardWriter:
-    """Says where each line of one shard goes; rolls over to a further file when told to.
-
-    Whoever made the lines writes them there with `write`. A thread of the writer's own hashes what is written, in few
-    and large steps. The files get their final names all together in `finish`.
-    """
+    """Writes the lines of one shard, in files that get their final names all together in `finish`."""
 
     def __init__(self, out: Path, entry: Entry) -> None:
         self.out, self.entry = out, entry
-        self.files: list[_File] = []
+        self.files: list[ShardFile] = []
+        self.sinks: list[Sink] = []
+        self.ended: list[Future[str]] = []
         self.rolled = True
-        self.buffer = bytearray(_HASH_STEP)
-        self.hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
 
-    def place(self, images: int, size: int, places: list[Place]) -> None:
-        """Give the next line, of so many images and bytes, its place: the last of `places` grows, or one is added."""
-        if self.rolled:
-            # a name that no other run will have: a worker that outlives a killed run must not find the next one's file
-            name = f"{self.entry.name}_{len(self.files):03d}.{os.getpid()}.{time.monotonic_ns()}.tmp"
-            with saying(self.out):
-                self.files.append(_File(self.out / STATE / name))
-            self.rolled = False
+    def write(self, line: Line) -> None:
+        """Write the next line. Raises OutputError, perhaps for an earlier one."""
+        with saying(self.out):
+            if self.rolled:
+                self._open()
+            for piece in line.pieces:
+                self.sinks[-1].write(piece)
         file = self.files[-1]
-        if not places or places[-1].path != file.name:
-            places.append(Place(file.name, file.bytes))
-        places[-1].lines += 1
-        places[-1].bytes += size
         file.examples += 1
-        file.images += images
-        file.bytes += size
+        file.images += line.images
+        file.bytes += line.size
 
     def roll(self) -> None:
         """Let the next line begin another file."""
         self.rolled = True
 
-    def written(self, place: Place) -> None:
-        """Say that everything up to the end of this place has been written."""
-        for file in self.files:
-            last = file.name == place.path
-            stop = place.start + place.bytes if last else file.bytes
-            if stop - file.asked >= (_HASH_STEP if last else 1):
-                file.asked = stop
-                file.hashing = self.hasher.submit(file.hash, stop, self.buffer)
-            if last:
-                break
-
     def finish(self, then: Callable[[list[ShardFile]], Report]) -> Future[Report]:
-        """Hash what is left, sync, give all files their final names, and then do `then`; all in the background."""
-        finished = self.hasher.submit(lambda: then(self._finish()))
-        self.hasher.shutdown(wait=False)
+        """Have all files written and synced, give them their final names, and then do `then`; in the background."""
+        self._end()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="finish")
+        finished = thread.submit(lambda: then(self._finish()))
+        thread.shutdown(wait=False)
         return finished
-
-    def _finish(self) -> list[ShardFile]:
-        made = []
-        with saying(self.out):
-            for number, file in enumerate(self.files):
-                name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
-                digest = file.finish(self.buffer)
-                made.append(ShardFile(name, self.entry.split, file.examples, file.images, file.bytes, digest))
-            for file, record in zip(self.files, made, strict=True):
-                publish(file.path, self.out / record.file)
-        return made
 
     def abandon(self) -> None:
         """Let go of what was not finished; `sweep` removes it."""
-        self.hasher.shutdown()
-        for file in self.files:
-            file.close()
+        for sink in self.sinks:
+            sink.close()
 
+    def _open(self) -> None:
+        self._end()
+        number = len(self.files)
+        name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
+        self.sinks.append(Sink(self.out / STATE / f"{name}.tmp"))
+        self.files.append(ShardFile(name, self.entry.split, 0, 0, 0, ""))
+        self.rolled = False
 
-class _File:
-    """A file that others write and that is hashed by reading it back."""
+    def _end(self) -> None:
+        """Let the file at hand be brought to its end."""
+        if len(self.ended) < len(self.sinks):
+            self.ended.append(self.sinks[-1].end())
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.name = path, str(path)
-        self.file = open(path, "xb+", buffering=0)  # noqa: SIM115 - closed by finish or close
-        self.digest = hashlib.sha256()
-        self.hashing: Future[None] | None = None
-        self.examples = self.images = self.bytes = self.asked = self.hashed = 0
-
-    def hash(self, stop: int, buffer: bytearray) -> None:
-        """Take the bytes up to `stop` into the digest, a buffer at a time."""
-        room = memoryview(buffer)
-        while self.hashed < stop:
-            count = self.file.readinto(room[: stop - self.hashed])
-            if not count:
-                raise OSError(errno.EIO, "the file is shorter than what was written to it")
-            self.digest.update(room[:count])
-            if hasattr(os, "posix_fadvise"):  # begins to write it to the disk, so that the sync at the end is short
-                os.posix_fadvise(self.file.fileno(), self.hashed, count, os.POSIX_FADV_DONTNEED)
-            self.hashed += count
-
-    def finish(self, buffer: bytearray) -> str:
-        if self.hashing is not None:
-            self.hashing.result()
-        self.hash(self.bytes, buffer)
-        os.fsync(self.file.fileno())
-        self.close()
-        return self.digest.hexdigest()
-
-    def close(self) -> None:
-        self.file.close()
-
-
-_HASH_STEP = 8 << 20
-"""Bytes hashed at a time: each step takes the interpreter's lock but twice."""
-_PIECES = 512
-"""Pieces in one system call; Linux takes 1024 (IOV_MAX)."""
-
-
-def write(lines: list[Line], places: list[Place]) -> None:
-    """Write lines where they belong. Raises OSError."""
-    at = 0
-    for place in places:
-        with open(place.path, "rb+", buffering=0) as file:
-            file.seek(place.start)
-            _write_all(file, [piece for line in lines[at : at + place.lines] for piece in line.pieces])
-        at += place.lines
-
-
-def _write_all(file: FileIO, pieces: list[bytes]) -> None:
-    """Write all pieces, however many a system call takes."""
-    if not hasattr(os, "writev"):
-        whole = memoryview(b"".join(pieces))
-        while whole:
-            whole = whole[file.write(whole) or 0 :]
-        return
-    rest: list[bytes | memoryview] = list(pieces)
-    while rest:
-        taken = os.writev(file.fileno(), rest[:_PIECES])
-        count = 0
-        while count < len(rest) and taken >= len(rest[count]):
-            taken -= len(rest[count])
-            count += 1
-        rest = rest[count:]
-        if taken:
-            rest[0] = memoryview(rest[0])[taken:]
+    def _finish(self) -> list[ShardFile]:
+        with saying(self.out):
+            for file, digest in zip(self.files, self.ended, strict=True):
+                file.sha256 = digest.result()
+            for file, sink in zip(self.files, self.sinks, strict=True):
+                publish(sink.path, self.out / file.file)
+        return self.files
 
 
 def save_report(out: Path, report: Report) -> None:

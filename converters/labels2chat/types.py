@@ -196,7 +196,8 @@ class Picture(Struct, omit_defaults=True, gc=False):
 class Line(Struct, gc=False):
     """One line of a shard in pieces, so that images of megabytes are not copied to put text around them."""
 
-    pieces: list[bytes]
+    pieces: list[Any]
+    """bytes, or what has some: bulk that comes from a worker lies in memory that both share."""
     images: int = 0
     size: int = 0
     """Bytes of the whole line, its end included."""

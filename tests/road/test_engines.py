@@ -87,6 +87,41 @@ run(lambda: b"", target=target, shard_size=80, engine={engine!r})
     assert made == contents(tmp_path / "threads")
 
 
+def test_bulk_of_any_size() -> None:
+    """What fits travels in shared memory, what doesn't through the pipe; all lasts until the next is asked for."""
+    code = """
+import hashlib, pickle
+from labels2chat.engines import processes, threads
+def labour(number, count):
+    for turn, sizes in enumerate([[3], [], [8 << 20], [(8 << 20) + 1], [5000] * 40, [4 << 20] * 5, [20 << 20, 1]]):
+        data = [bytes([number, turn, place]) * (size // 3 + 1) for place, size in enumerate(sizes)]
+        yield [hashlib.sha256(b"".join(data)).hexdigest(), *map(pickle.PickleBuffer, data)]
+for engine in (processes, threads):
+    with engine.crew(labour, 2) as workers:
+        for turn in range(7):
+            for worker in workers:
+                digest, *data = next(worker)
+                assert hashlib.sha256(b"".join(data)).hexdigest() == digest, turn
+        for worker in workers:
+            assert list(worker) == []
+print("all")"""
+    assert python(code) == "all\n"
+
+
+def test_a_worker_that_is_not_asked_ends_with_the_block() -> None:
+    code = """
+import itertools
+from labels2chat.engines import processes, threads
+for engine in (processes, threads):
+    with engine.crew(lambda number, count: itertools.count(), 3) as workers:
+        print(next(workers[1]), next(workers[1]), next(workers[0]))
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("alone")"""
+    assert python(code) == "0 1 0\n0 1 0\nalone\n"
+
+
 def test_an_error_of_the_source_comes_as_itself(pictures: Path, tmp_path: Path) -> None:
     code = "def trouble(): raise SourceError('the cable was pulled')\nrun(trouble)"
     assert python(code, pictures, tmp_path / "out") == "SourceError: the cable was pulled\n"

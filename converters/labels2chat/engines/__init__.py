@@ -1,36 +1,24 @@
 """Ways of having several workers on one shard, with the same bytes: `crew(labour, count)` in each module.
 
-`labour(link, number, count)` is one worker's whole day, and its link the line to the one who keeps the shard's order.
+`labour(number, count)` is one worker's whole day: it yields a message whenever some work is done. The one who keeps the
+shard's order gets an iterator of each worker's messages. A worker is never far ahead of what was asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any
 
-__all__ = ["Crew", "GoneError", "Labour", "Link"]
+Labour = Callable[[int, int], Iterator[Any]]
+"""What a worker does: (its number from 0, how many workers there are) -> its messages.
 
+Bulk goes into a message as `pickle.PickleBuffer`, and arrives as some buffer that lasts until the same worker's next
+message is asked for.
+"""
 
-class GoneError(Exception):
-    """The other end of a link is no longer there."""
+Crew = Callable[[Labour, int], AbstractContextManager[Sequence[Iterator[Any]]]]
+"""Starts so many workers; the block gets their messages, and when it ends the workers are gone.
 
-
-class Link(Protocol):
-    """One end of a two-way line; what is sent arrives in order."""
-
-    def send(self, message: Any) -> None:
-        """Send without waiting for the other end to listen, unless much is under way. Raises GoneError."""
-
-    def receive(self) -> Any:
-        """Wait for the next message. Raises GoneError, or what the worker at the other end raised."""
-
-    def ready(self) -> bool:
-        """Whether `receive` would return at once."""
-
-
-Labour = Callable[[Link, int, int], None]
-"""What a worker does: (its link, its number from 0, how many workers there are)."""
-
-Crew = Callable[[Labour, int], AbstractContextManager[Sequence[Link]]]
-"""Starts so many workers; the block gets the other ends of their links, and when it ends they are gone."""
+An iterator raises what its worker raised.
+"""

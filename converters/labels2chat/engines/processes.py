@@ -1,5 +1,8 @@
 """Workers that are forked processes: Python code runs on all processors, and samples need not travel.
 
+What they make travels through memory that both sides share (PEP 574 takes it out of the pickled message), so that it is
+copied once and not piece by piece through a pipe.
+
 A fork copies only the thread that calls it, so a lock that another thread holds at that moment stays shut in the child
 for ever. `usable` therefore says no where other Python threads are alive (notebooks, FiftyOne's database client) and
 on macOS, whose own libraries don't survive a fork (https://docs.python.org/3/library/os.html#os.fork).
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import os
 import pickle
 import signal
@@ -21,7 +25,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from labels2chat.engines import GoneError, Labour
+from labels2chat.engines import Labour
 from labels2chat.errors import OutputError
 
 
@@ -31,49 +35,143 @@ def usable() -> bool:
 
 
 @contextmanager
-def crew(labour: Labour, count: int) -> Iterator[list[_Link]]:
-    """Fork `count` processes, and yield our end of the link to each; they are gone when the block ends.
+def crew(labour: Labour, count: int) -> Iterator[list[_Worker]]:
+    """Fork `count` processes, and yield their messages; they are gone when the block ends.
 
-    They end on their own when this process does, however it ends: a link then reads as closed.
+    They end on their own when this process does, however it ends: their pipe then reads as closed.
     """
-    ours: list[_Link] = []
+    workers: list[_Worker] = []
     gc.freeze()  # a collection would touch, and so copy, all pages that parent and children share
     try:
         for number in range(count):
-            here, there = Pipe()
+            room, (here, there) = _Room(), Pipe()
             with warnings.catch_warnings():  # from 3.12 on for threads of any kind, those of C libraries too
                 warnings.simplefilter("ignore", DeprecationWarning)
                 child = os.fork()
             if not child:
-                for link in (*ours, _Link(here)):
-                    link.pipe.close()
-                _work(labour, _Link(there), number, count)
+                for pipe in (*(worker.pipe for worker in workers), here):
+                    pipe.close()
+                _work(labour(number, count), there, room)
             there.close()
-            ours.append(_Link(here, child))
-        yield ours
+            workers.append(_Worker(here, child, room))
+        yield workers
     finally:
         gc.unfreeze()
-        for link in ours:
-            link.close()
+        for worker in workers:
+            worker.close()
 
 
-def _work(labour: Labour, link: _Link, number: int, count: int) -> None:
+class _Room:
+    """Memory that two processes share, as two slots that are used in turn: one is filled while the other is emptied."""
+
+    def __init__(self) -> None:
+        self.slots = [memoryview(mmap.mmap(-1, _SLOT)) for _ in range(2)]
+        self.turn = 0
+
+    def put(self, buffers: list[pickle.PickleBuffer]) -> tuple[list[int], list[memoryview]]:
+        """Fill the next slot; return the sizes of the buffers that are in it, and the others, for which it is full."""
+        slot, at = self._next(), 0
+        sizes: list[int] = []
+        for number, buffer in enumerate(buffers):
+            data = buffer.raw()
+            if at + len(data) > _SLOT:
+                return sizes, [rest.raw() for rest in buffers[number:]]
+            slot[at : at + len(data)] = data
+            at += len(data)
+            sizes.append(len(data))
+        return sizes, []
+
+    def get(self, sizes: list[int]) -> Iterator[memoryview]:
+        """Yield the buffers of these sizes that the other side has put."""
+        slot, at = self._next(), 0
+        for size in sizes:
+            yield slot[at : at + size]
+            at += size
+
+    def _next(self) -> memoryview:
+        self.turn += 1
+        return self.slots[self.turn % 2]
+
+
+_SLOT = 8 << 20
+"""Bytes of a slot: more than most messages have, and memory only as far as one ever did."""
+
+
+class _Worker(Iterator[Any]):
+    """A worker as its parent sees it."""
+
+    def __init__(self, pipe: Connection, child: int, room: _Room) -> None:
+        self.pipe, self.child, self.room = pipe, child, room
+        self.asked = False
+
+    def __next__(self) -> Any:
+        if self.asked:
+            with suppress(OSError):  # it may have said its last and gone
+                self.pipe.send_bytes(b"")  # what came before may be written over
+        self.asked = True
+        try:
+            message, sizes, more = self.pipe.recv()
+            buffers: list[bytes | memoryview] = [*self.room.get(sizes)]
+            buffers += [self.pipe.recv_bytes() for _ in range(more)]
+        except (EOFError, OSError):
+            raise self._gone() from None
+        message = pickle.loads(message, buffers=buffers)
+        if isinstance(message, BaseException):
+            raise message
+        return message
+
+    def close(self) -> int:
+        """Close our end, and wait for the child; return how it ended."""
+        self.pipe.close()
+        child, self.child = self.child, 0
+        return os.waitpid(child, 0)[1] if child else 0
+
+    def _gone(self) -> Exception:
+        """Say why there are no more messages."""
+        status = self.close()
+        if os.WIFSIGNALED(status):
+            killer = signal.Signals(os.WTERMSIG(status)).name
+            why = "; perhaps memory ran out" if killer == "SIGKILL" else ""
+            return OutputError(
+                f"a worker process was ended by {killer}{why}; run the same command again to continue, "
+                "with fewer --workers if need be"
+            )
+        return OutputError("a worker process ended without a word") if status else StopIteration()
+
+
+def _work(labour: Iterator[Any], pipe: Connection, room: _Room) -> None:
     """Do the work and end the process, past all that the parent has set up for its own end."""
     status = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and closes the link
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and closes the pipe
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _keep_memory()
         gc.set_threshold(100_000)  # a worker makes records by the thousand, and none that is part of a cycle
-        try:
-            labour(link, number, count)
-        except GoneError:
-            pass
-        except BaseException as error:
-            link.send(_portable(error))
+        with suppress(OSError, EOFError):  # nobody asks any more
+            for number, message in enumerate(_said(labour)):
+                if number > 1:
+                    pipe.recv_bytes()  # the slot is free
+                _send(message, pipe, room)
         status = 0
     finally:
         os._exit(status)
+
+
+def _said(labour: Iterator[Any]) -> Iterator[Any]:
+    """Yield a worker's messages, the last of which may be why it stopped."""
+    try:
+        yield from labour
+    except Exception as error:
+        yield _portable(error)
+
+
+def _send(message: Any, pipe: Connection, room: _Room) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
+    sizes, more = room.put(buffers)
+    pipe.send((pickled, sizes, len(more)))
+    for buffer in more:
+        pipe.send_bytes(buffer)
 
 
 def _keep_memory() -> None:
@@ -95,44 +193,3 @@ def _portable(error: BaseException) -> BaseException:
     except Exception:
         pass
     return RuntimeError("".join(traceback.format_exception(error)))
-
-
-class _Link:
-    def __init__(self, pipe: Connection, child: int = 0) -> None:
-        self.pipe, self.child = pipe, child
-
-    def send(self, message: Any) -> None:
-        try:
-            self.pipe.send(message)
-        except OSError:
-            while True:  # what it said before it went
-                self.receive()
-
-    def receive(self) -> Any:
-        try:
-            message = self.pipe.recv()
-        except (EOFError, OSError):
-            raise self._gone() from None
-        if isinstance(message, BaseException):
-            raise message
-        return message
-
-    def ready(self) -> bool:
-        return self.pipe.poll()
-
-    def close(self) -> int:
-        """Close our end, and wait for the child; return how it ended."""
-        self.pipe.close()
-        child, self.child = self.child, 0
-        return os.waitpid(child, 0)[1] if child else 0
-
-    def _gone(self) -> Exception:
-        status = self.close() if self.child else 0
-        if os.WIFSIGNALED(status):
-            killer = signal.Signals(os.WTERMSIG(status)).name
-            why = "; perhaps memory ran out" if killer == "SIGKILL" else ""
-            return OutputError(
-                f"a worker process was ended by {killer}{why}; run the same command again to continue, "
-                "with fewer --workers if need be"
-            )
-        return GoneError("a worker process ended")

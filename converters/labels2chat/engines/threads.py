@@ -5,54 +5,50 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Any
 
-from labels2chat.engines import GoneError, Labour
+from labels2chat.engines import Labour
+
+_AHEAD = 1
+"""Messages of a worker that may wait to be asked for, while it has a further one in hand."""
 
 
 @contextmanager
-def crew(labour: Labour, count: int) -> Iterator[list[_Link]]:
-    """Start `count` threads, and yield our end of the link to each; they are done when the block ends."""
-    ours, threads = [], []
-    for number in range(count):
-        to, back = SimpleQueue[Any](), SimpleQueue[Any]()
-        ours.append(_Link(back, to))
-        worker = Thread(target=_work, args=(labour, _Link(to, back), number, count), name=f"prepare-{number}")
-        worker.daemon = True
-        worker.start()
-        threads.append(worker)
+def crew(labour: Labour, count: int) -> Iterator[list[_Worker]]:
+    """Start `count` threads, and yield their messages; they are done when the block ends."""
+    workers = [_Worker(labour, number, count) for number in range(count)]
+    for worker in workers:
+        worker.thread.start()
     try:
-        yield ours
+        yield workers
     finally:
-        for link in ours:
-            link.send(GoneError())
-        for worker in threads:
-            worker.join()
+        for worker in workers:
+            worker.wanted = False
+            worker.room.release()
+        for worker in workers:
+            worker.thread.join()
 
 
-def _work(labour: Labour, link: _Link, number: int, count: int) -> None:
-    try:
-        labour(link, number, count)
-    except GoneError:
-        pass
-    except BaseException as error:
-        link.send(error)
-    link.send(GoneError())
+class _Worker(Iterator[Any]):
+    def __init__(self, labour: Labour, number: int, count: int) -> None:
+        self.messages, self.room, self.wanted = SimpleQueue[Any](), Semaphore(_AHEAD), True
+        self.thread = Thread(target=self._work, args=(labour(number, count),), name=f"prepare-{number}", daemon=True)
 
-
-class _Link:
-    def __init__(self, inbox: SimpleQueue[Any], outbox: SimpleQueue[Any]) -> None:
-        self.inbox, self.outbox = inbox, outbox
-
-    def send(self, message: Any) -> None:
-        self.outbox.put(message)
-
-    def receive(self) -> Any:
-        message = self.inbox.get()
+    def __next__(self) -> Any:
+        message = self.messages.get()
+        self.room.release()
         if isinstance(message, BaseException):
             raise message
         return message
 
-    def ready(self) -> bool:
-        return not self.inbox.empty()
+    def _work(self, labour: Iterator[Any]) -> None:
+        try:
+            for message in labour:
+                self.room.acquire()
+                if not self.wanted:
+                    return
+                self.messages.put(message)
+            self.messages.put(StopIteration())
+        except BaseException as error:
+            self.messages.put(error)

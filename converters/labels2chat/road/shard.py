@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from pickle import PickleBuffer
 
 from msgspec import Struct
 
 from labels2chat.check import Tally
-from labels2chat.engines import Crew, Link
+from labels2chat.engines import Crew
 from labels2chat.errors import CODES, OutputError, SourceError
 from labels2chat.files import saying
 from labels2chat.road.job import Job
 from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_sample
-from labels2chat.shards import Entry, Place, Report, ShardFile, ShardWriter, Task, save_report, write
+from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
 from labels2chat.types import Line
 
 _CHUNK = 16
 """Samples that a worker takes at once."""
 _CHUNK_BYTES = 4_000_000
 """Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""
-_AHEAD = 1
-"""Chunks whose places a worker doesn't know yet when it takes another one."""
+_BULK = 1 << 12
+"""A piece of a line with more bytes than this travels as bulk."""
 _HOPELESS = 200
 """So many rejects with nothing converted before them mean that the set-up is wrong, not the data."""
 
@@ -40,14 +41,12 @@ class Progress(Struct):
 
 
 class _Chunk(Struct):
-    """What a worker says after each chunk: what became of its samples, and how many of its chunks are written."""
+    """What a worker says after each chunk: its lines, and what became of its samples."""
 
-    sizes: list[tuple[int, int]]
-    """Images and bytes of each line."""
+    lines: list[Line]
     counts: Report
     files: list[str]
     """The image files that the lines point at."""
-    written: int
 
 
 def convert_shard(
@@ -60,44 +59,30 @@ def convert_shard(
 ) -> Future[Report]:
     """Make one shard: a pure function of its entry, so doing it again gives the same files.
 
-    Workers bring chunks of samples to lines. Where a line goes depends on all lines before it, so each chunk's sizes
-    come here, its places go back, and the worker writes it there while others are at work. What remains when the
-    last line is written goes on in the background: the report is of a shard that is whole and synced.
+    Workers bring chunks of samples to lines, which are written here in the samples' order. What remains when the last
+    line has come goes on in the background: the report is of a shard that is whole and synced.
     `alone` says that nothing was converted before it: then many rejects at its beginning end the run.
     """
     report = Report(entry.name, entry.split, "")
     writer, tally = ShardWriter(job.out, entry), Tally()
     beside: set[str] = set()
     chunks = list(_chunks(entry))
-    ends: list[Place | None] = []
-    """The last place of each chunk that has one, and of the one before it where it has none."""
     try:
-        with crew(partial(_labour, chunks=chunks, job=job), max(1, min(workers, len(chunks)))) as links:
+        with crew(partial(_labour, chunks=chunks, job=job), max(1, min(workers, len(chunks)))) as crowd:
             report.digest = entry.digest()  # now that others are at work
-            written = [0] * len(links)
-            for number, chunk in enumerate(chunks):
-                who = number % len(links)
-                said: _Chunk = links[who].receive()
-                places: list[Place] = []
-                for images, size in said.sizes:
-                    if tally.full(images, size, job.target):
+            for number in range(len(chunks)):
+                said: _Chunk = next(crowd[number % len(crowd)])
+                for line in said.lines:
+                    if tally.full(line.images, line.size, job.target):
                         writer.roll()
                         tally = Tally()
-                    writer.place(images, size, places)
-                    tally.add(images, size)
-                links[who].send(places)
+                    writer.write(line)
+                    tally.add(line.images, line.size)
                 report.add(said.counts)
                 beside.update(said.files)
-                ends.append(places[-1] if places else ends[-1] if ends else None)
-                written[who] = said.written
-                whole = min(count * len(links) + who for who, count in enumerate(written))
-                if whole and (end := ends[whole - 1]) is not None:
-                    writer.written(end)
                 if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                     _give_up(report)
-                tell(len(chunk), len(said.sizes), said.counts.samples["rejected"])
-            for link in links:
-                link.receive()
+                tell(len(chunks[number]), len(said.lines), said.counts.samples["rejected"])
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError) and not isinstance(error, OutputError):
@@ -114,36 +99,20 @@ def _record(report: Report, out: Path, beside: set[str], files: list[ShardFile])
     return report
 
 
-def _labour(link: Link, number: int, count: int, chunks: list[list[Task]], job: Job) -> None:
-    """Bring every `count`th chunk to lines and, once their places are known, to the disk.
-
-    A worker goes on with a further chunk while it waits for the places of one.
-    """
-    waiting: deque[list[Line]] = deque()
-    written = 0
+def _labour(number: int, count: int, chunks: list[list[Task]], job: Job) -> Iterator[_Chunk]:
+    """Bring every `count`th chunk to lines."""
     for chunk in chunks[number::count]:
-        link.send(_bring(chunk, job, waiting, written))
-        while waiting and (len(waiting) > _AHEAD or link.ready()):
-            write(waiting.popleft(), link.receive())
-            written += 1
-    while waiting:
-        write(waiting.popleft(), link.receive())
-    link.send(None)
-
-
-def _bring(chunk: list[Task], job: Job, waiting: deque[list[Line]], written: int) -> _Chunk:
-    """Bring samples to lines, which join those that are `waiting`, and say what became of them."""
-    said, lines = _Chunk([], Report("", "", ""), [], written), list[Line]()
-    for task in chunk:
-        outcome = convert_sample(task, job)
-        lines += outcome.lines
-        said.files += outcome.files
-        _count(said.counts, outcome)
-        if job.outcomes and outcome.status != "converted":
-            said.counts.unwritten[task.sample.id] = _why(outcome)
-    said.sizes = [(line.images, line.size) for line in lines]
-    waiting.append(lines)
-    return said
+        said = _Chunk([], Report("", "", ""), [])
+        for task in chunk:
+            outcome = convert_sample(task, job)
+            said.lines += outcome.lines
+            said.files += outcome.files
+            _count(said.counts, outcome)
+            if job.outcomes and outcome.status != "converted":
+                said.counts.unwritten[task.sample.id] = _why(outcome)
+        for line in said.lines:
+            line.pieces = [PickleBuffer(piece) if len(piece) > _BULK else piece for piece in line.pieces]
+        yield said
 
 
 def _count(report: Report, outcome: Outcome) -> None:
