@@ -802,6 +802,23 @@ def test_several_columns_of_pictures() -> None:
     assert [load(i) for i in only(hf.from_collection(masks)).images] == [jpeg(3)]
 
 
+@pytest.mark.parametrize(
+    ("row", "pictures", "problems"),
+    [
+        ({"image_1": cell(1), "image_2": cell(2), "image_3": None}, ["1.jpg", "2.jpg"], []),  # MMMU
+        ({"image_1": None, "image_2": cell(2)}, ["train/0", "2.jpg"], [("image.missing", "image_1")]),
+        ({"image_1": None, "image_2": None}, ["train/0"] * 2, [("image.missing", f"image_{n}") for n in (1, 2)]),
+        ({"left": cell(1), "right": None}, ["1.jpg", "train/0"], [("image.missing", "right")]),
+        ({"jpg": None, "png": cell(2)}, ["2.jpg"], []),  # WebDataset: whichever a sample has
+    ],
+    ids=repr,
+)
+def test_columns_of_pictures_without_one(row: Row, pictures: list[str], problems: list[Any]) -> None:
+    source = hf.from_collection(Dataset.from_list([row], features=Features(dict.fromkeys(row, datasets.Image()))))
+    assert [image.name for image in only(source).images] == pictures
+    assert found(source) == problems
+
+
 def test_sizes_of_pictures(tmp_path: Path) -> None:
     rows = [{"image": cell(n)} for n in range(3)]
     for sample, row in zip(hf.from_collection(table(rows)), rows, strict=True):
@@ -836,6 +853,7 @@ def test_sizes_of_pictures(tmp_path: Path) -> None:
         ({"image": "a", "text": "A."}, {}, {"captions": ["A."]}),
         ({"image": "a", "sentences": [{"raw": "A.", "tokens": ["A"]}]}, {}, {"captions": ["A."]}),
         ({"image": "a", "sentences": {"raw": ["A.", "B."]}}, {}, {"captions": ["A.", "B."]}),
+        ({"image": "a", "caption_0": "A.", "caption_1": "B."}, {}, {"captions": ["A.", "B."]}),
         ({"image": "a", "alt": "A.", "long": "B."}, {"caption": "alt,long"}, {"captions": ["A.", "B."]}),
         ({"image": "a", "caption": None}, {}, {"captions": []}),
         ({"image": "a", "x": 1, "y": "z", "b": b"1", "f": 0.5}, {}, {"metadata": {"x": 1, "y": "z", "f": 0.5}}),
@@ -864,6 +882,20 @@ def test_columns(row: Row, options: Row, expected: Row) -> None:
 def test_a_column_that_is_not_there(options: Row, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         opened([{"image": "a", "label": "x", "caption": "y"}], **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image": "size"}, "-O image=size: column 'size' is int, which can't be read as image"),
+        ({"label": "nested"}, "column 'nested' is list of struct, which can't be read as label"),
+        ({"objects": "image"}, "column 'image' is image, which can't be read as objects"),
+        ({"objects": "size"}, "column 'size' is int, which can't be read as objects"),
+    ],
+)
+def test_a_column_that_holds_something_else(options: Row, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        hf.from_collection(table([{"image": cell(), "size": 7, "nested": [{"a": 1}]}]), **options)
 
 
 def test_unknown_options_are_refused() -> None:
@@ -1095,6 +1127,31 @@ def test_keypoints(value: Any, points: list[Any]) -> None:
     (annotation,) = objects(source)
     assert [(p.name, p.x, p.y, p.v) for p in annotation.keypoints] == points
     assert source.kinds == {"boxes", "keypoints"}
+
+
+def test_qualities_are_no_classes() -> None:
+    """As WIDER FACE has them: several ClassLabels, none of which says what the object is."""
+    qualities = {"blur": ClassLabel(names=["clear", "heavy"]), "pose": ClassLabel(names=["typical", "odd"])}
+    faces = {"bbox": [list(BOX)], "blur": [1], "pose": [0]}
+    feature = {"bbox": List(List(Value("float32"))), **{key: List(names) for key, names in qualities.items()}}
+    source = hf.from_collection(table([{"image": cell(), "faces": faces}], faces=feature))
+    (face,) = objects(source)
+    assert (face.category, face.attributes) == ("face", {"blur": "heavy", "pose": "typical"})
+    assert source.categories == ["face"]
+
+
+def test_tags_beside_boxes_are_their_classes() -> None:
+    """As FUNSD has them: words, bboxes, ner_tags."""
+    row = {"image": cell(), "words": ["To", "us"], "bboxes": [list(BOX), list(BOX)], "ner_tags": [0, 1]}
+    source = hf.from_collection(table([row], ner_tags=List(ClassLabel(names=["O", "B-HEADER"]))))
+    assert [one.category for one in objects(source)] == ["O", "B-HEADER"]
+    assert source.kinds == {"boxes"}
+
+
+def test_boxes_by_mapping() -> None:
+    row = {"image": jpeg(), "objects": {"count": 1}, "bbox": [list(BOX)], "category": ["cat"]}
+    (cat,) = objects(opened([row], objects="bbox"))
+    assert (cat.category, cat.bbox) == ("cat", BOX)
 
 
 def test_kinds_of_outlined_objects() -> None:
@@ -1334,7 +1391,16 @@ def test_declared_sizes_are_for_boxes_only() -> None:
         ({"question": "Q?", "answer": True}, [("Q?", ["true"], [])]),
         ({"query": "Q?", "label": ["14"]}, [("Q?", ["14"], [])]),
         ({"question": "Q?", "choices": ["a", "b"], "answer": 1}, [("Q?", ["b"], ["a", "b"])]),
-        ({"question": "Q?", "options": ["a", "b"], "answer": "B"}, [("Q?", ["B"], ["a", "b"])]),
+        ({"question": "Q?", "options": ["a", "b"], "answer": "B"}, [("Q?", ["b"], ["a", "b"])]),
+        ({"question": "Q?", "options": ["a", "b"], "answer": "(B)"}, [("Q?", ["b"], ["a", "b"])]),
+        ({"question": "Q?", "options": ["a", "b"], "answer": "1"}, [("Q?", ["b"], ["a", "b"])]),
+        ({"question": "Q?", "options": ["2", "1"], "answer": "1"}, [("Q?", ["1"], ["2", "1"])]),
+        ({"question": "Q?", "options": ["B", "A"], "answer": "A"}, [("Q?", ["A"], ["B", "A"])]),
+        ({"question": "Q?", "options": ["a", "b"], "answer": "7"}, [("Q?", ["7"], ["a", "b"])]),
+        ({"question": "Q?", "options": "['a', \"b's\"]", "answer": "B"}, [("Q?", ["b's"], ["a", "b's"])]),
+        ({"question": "Q?", "answers": "['x', 'y', 'y']"}, [("Q?", ["y", "x"], [])]),
+        ({"question": "Q?", "answer": "[0.25, 1]"}, [("Q?", ["[0.25, 1]"], [])]),
+        ({"question": "Q?", "answer": "[open"}, [("Q?", ["[open"], [])]),
         ({"question": "Q?", "choices": {"text": ["a"], "label": ["A"]}, "answer": "a"}, [("Q?", ["a"], ["a"])]),
         ({"question": ["P?", "Q?"], "answer": ["p", "q"]}, [("P?", ["p"], []), ("Q?", ["q"], [])]),
         ({"questions": ["Q?"], "answers": [["p", "q", "q"]]}, [("Q?", ["q", "p"], [])]),

@@ -74,9 +74,18 @@ class Columns(Struct):
         return list(dict.fromkeys(found + (self.objects.columns if self.objects else [])))
 
 
-def settle(features: dict[str, Feature], options: dict[str, Any], where: str) -> Columns:
-    """Find the columns. Raises UsageError for one that is mapped and isn't there, SourceError without a picture."""
+def settle(features: dict[str, Feature], options: dict[str, Any], where: str, declared: bool) -> Columns:
+    """Find the columns; `declared` says that the features are more than what the first values show.
+
+    Raises UsageError for one that is mapped and isn't there or can't be it, SourceError without a picture.
+    """
     given = {role: _given(role, options.get(role), features) for role in ROLES}
+    for role, kinds in _NEVER.items() if declared else ():
+        for name in given[role] or ():
+            inner = features[name].inner
+            if inner.kind in kinds and (role, name.lower()) not in _BOXES and "bytes" not in inner.fields:
+                what = f"column {name!r} is {_say(features[name])}, which can't be read as {role}"
+                raise UsageError(f"-O {role}={options[role]}: {what}")
     mapped = {name for names in given.values() for name in names or ()}
     left = {name: feature for name, feature in features.items() if name not in mapped}
     images, left_out = (given["image"], []) if given["image"] is not None else _images(left)
@@ -96,7 +105,8 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str) ->
         columns.captions = given["caption"]
     else:
         usual = _CAPTION[:-3] if columns.questions is not None else _CAPTION
-        columns.captions = [name for name in [_first(usual, left, ("text", "struct"))] if name]
+        first = _first(usual, left, ("text", "struct"))
+        columns.captions = [first] if first else _numbered(left)
     left = {name: feature for name, feature in left.items() if name not in columns.captions}
     columns.label = _only(given["label"]) if given["label"] is not None else _label(left)
     columns.id, columns.id_given = _only(given["id"]), bool(given["id"])
@@ -110,6 +120,18 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str) ->
 
 ROLES = ("image", "label", "objects", "caption", "question", "answer", "choices", "id")
 """The options that map columns; only image and caption may name several."""
+_NEVER = {
+    "image": ("int", "float", "bool", "class", "struct"),
+    "label": ("struct", "image", "bytes"),
+    "objects": ("int", "float", "bool", "class", "image", "bytes"),
+    "caption": ("int", "float", "bool", "image", "bytes"),
+    "question": ("int", "float", "bool", "image", "bytes"),
+    "answer": ("image", "bytes"),
+    "choices": ("image", "bytes"),
+    "id": ("struct", "image", "bytes"),
+}
+"""What a column so mapped can't hold; a struct with bytes may be a picture."""
+_BOXES = {("objects", name) for name in BBOX}
 
 
 def _given(role: str, value: Any, features: dict[str, Feature]) -> list[str] | None:
@@ -140,8 +162,10 @@ def _images(features: dict[str, Feature]) -> tuple[list[str], list[str]]:
 
 def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[str, Feature]) -> Objects | None:
     """Find the objects: in a column of structs, or side by side in the row."""
+    name = _only(given)
+    if name is not None and name.lower() in BBOX and features[name].inner.kind in ("int", "float"):
+        return _beside(name, {name: features[name], **left})
     if given is not None:
-        name = _only(given)
         found = objects_of(features[name].inner.fields, [name], name) if name is not None else None
         return found or (Objects([name], name) if name is not None else None)  # its values will tell
     for name, feature in left.items():
@@ -149,8 +173,14 @@ def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[s
             found = objects_of(feature.inner.fields, [name], name)
             if found is not None:
                 return found
+    return _beside(None, left)
+
+
+def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:
+    """Find the columns of boxes, classes and so on that stand side by side."""
     lowered = {name.lower(): name for name in left}
-    boxes = next((lowered[name] for name in BBOX if name in lowered and left[lowered[name]].depth in (1, 2)), None)
+    usual = (lowered[name] for name in BBOX if name in lowered)
+    boxes = boxes or next((name for name in usual if left[name].depth in (1, 2)), None)
     spread = next((keys for keys in (*CORNERS, *SIDES) if all(key in lowered for key in keys)), None)
     if boxes is not None:
         depth, names = left[boxes].depth - 1, [boxes]  # a list of boxes, or one box in each row
@@ -162,6 +192,8 @@ def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[s
     for name in (lowered[name] for name in beside if name in lowered):
         if left[name].depth == depth or (name.lower() in _PARALLEL and left[name].depth > depth):
             names.append(name)
+    if depth and not any(name.lower() in CATEGORY for name in names):  # FUNSD: ner_tags
+        names += [name for name in left if left[name].depth == depth and left[name].inner.kind == "class"][:1]
     return objects_of({name: left[name] for name in names}, names, None)
 
 
@@ -213,6 +245,12 @@ def _first(names: tuple[str, ...], features: dict[str, Feature], kinds: tuple[st
     lowered = {name.lower(): name for name in reversed(features)}
     found = (lowered[name] for name in names if name in lowered)
     return next((name for name in found if features[name].inner.kind in kinds), None)
+
+
+def _numbered(features: dict[str, Feature]) -> list[str]:
+    """Return the columns caption_0, caption_1 and so on (Flickr8k)."""
+    texts = [name for name, feature in features.items() if feature.inner.kind == "text"]
+    return [name for name in texts if re.fullmatch(r"(?i)(captions?|sentences?|description)_?[0-9]+", name)]
 
 
 def _only(names: list[str] | None) -> str | None:

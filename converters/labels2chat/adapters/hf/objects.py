@@ -103,6 +103,8 @@ class Objects(Struct):
     """The key whose feature is a ClassLabel."""
     names: list[str] = []
     """The classes, where a ClassLabel lists them."""
+    named: dict[str, list[str]] = {}
+    """The values of the other ClassLabels, by their keys: pose, blur."""
 
     @property
     def default(self) -> str:
@@ -113,7 +115,10 @@ class Objects(Struct):
 
 def objects_of(fields: dict[str, Feature], columns: list[str], column: str | None) -> Objects | None:
     """Return what the fields say of objects; None where they have no box."""
-    classes = next((name for name, feature in fields.items() if feature.inner.kind == "class"), None)
+    typed = {name.lower(): name for name, feature in fields.items() if feature.inner.kind == "class"}
+    classes = next((typed[name] for name in CATEGORY if name in typed), None)
+    if classes is None and len(typed) == 1:  # of several, as WIDER FACE has them, each is a quality of the object
+        (classes,) = typed.values()
     roles = roles_of(tuple(fields), classes)
     if isinstance(roles.bbox, str):
         inner = fields[roles.bbox].inner
@@ -122,7 +127,8 @@ def objects_of(fields: dict[str, Feature], columns: list[str], column: str | Non
             return None
     elif roles.bbox is None:
         return None
-    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [])
+    named = {name: fields[name].inner.names for name in roles.others if fields[name].inner.kind == "class"}
+    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [], named)
 
 
 def read_objects(
@@ -213,7 +219,8 @@ def _annotation(
             problems.append(Problem("annotation.bad_record", text, f"annotation {id}"))
             made.keypoints = []
     if roles.others:
-        made.attributes = {key: plain(record[key]) for key in roles.others if is_plain(record[key])}
+        said = {key: _attribute(record[key], objects.named.get(key)) for key in roles.others}
+        made.attributes = {key: value for key, value in said.items() if value is not None}
     return made
 
 
@@ -279,6 +286,12 @@ def is_plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(isinstance(item, str | int) for item in value)
     return isinstance(value, str | int | float) or hasattr(value, "isoformat")
+
+
+def _attribute(value: Any, names: list[str] | None) -> Any:
+    if not is_plain(value):
+        return None
+    return class_name(value, names) if names else plain(value)
 
 
 def plain(value: Any) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
 
-from labels2chat.adapters.hf.archive import PROBLEMS
+from labels2chat.adapters.hf.archive import PICTURES, PROBLEMS
 from labels2chat.adapters.hf.columns import Columns, Questions
 from labels2chat.adapters.hf.features import Feature
 from labels2chat.adapters.hf.images import Places, cells
@@ -97,7 +99,7 @@ def as_id(value: Any) -> str:
 def _add_images(
     sample: Sample, row: dict[str, Any], columns: Columns, features: dict[str, Feature], reading: Reading, spool: Spool
 ) -> None:
-    for name in columns.images:
+    for name in _there(columns.images, row):
         try:
             found = cells(row[name], spool)
             if not found:
@@ -122,6 +124,17 @@ def _add_images(
     if sample.images and columns.width and columns.height and not reading.relative:
         image = sample.images[0]
         image.width, image.height = pixels(row[columns.width]), pixels(row[columns.height])
+
+
+def _there(names: list[str], row: dict[str, Any]) -> list[str]:
+    """Leave out columns that say nothing in this row: jpg where it has a png, the last of image_1, image_2, image_3."""
+    filled = [number for number, name in enumerate(names) if row[name] is not None]
+    if not filled or len(filled) == len(names):
+        return names
+    if all(name in PICTURES for name in names):
+        return [names[number] for number in filled]
+    numbered = len({re.sub(r"[0-9]+$", "", name) for name in names}) == 1
+    return names[: filled[-1] + 1] if numbered else names
 
 
 def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features: dict[str, Feature]) -> None:
@@ -200,14 +213,34 @@ def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dic
 def _choices(value: Any) -> list[Any]:
     if isinstance(value, dict):
         value = value.get("text")
-    return value if isinstance(value, list) else []
+    return value if isinstance(value, list) else _written(value) or []
+
+
+def _written(value: Any) -> list[str] | None:
+    """Read a list of texts that is written as text: MMMU's options, "['a cat', 'a dog']"."""
+    if not isinstance(value, str) or not value.strip().startswith("["):
+        return None
+    try:
+        items = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
+
+
+def _chosen(answer: str, choices: list[str]) -> str:
+    """Return the choice that an answer means by its letter or by its number, counted from 0; else the answer."""
+    if answer in choices:
+        return answer
+    letter = re.fullmatch(r"\(?([A-Z])[).]?", answer)
+    number = ord(letter.group(1)) - ord("A") if letter else int(answer) if re.fullmatch("[0-9]{1,3}", answer) else -1
+    return choices[number] if 0 <= number < len(choices) else answer
 
 
 def _answers(value: Any, choices: list[str], names: list[str]) -> list[str]:
     """Return the answers, what most annotators said first; of equally many, the one that stands first."""
     if isinstance(value, dict):  # a struct of lists, as older datasets keep a list of structs
         value = next((value[key] for key in ("answer", "text") if value.get(key) is not None), None)
-    given = value if isinstance(value, list) else [value]
+    given = value if isinstance(value, list) else _written(value) or [value]
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
         given = [choices[value]]  # ScienceQA: the number of the choice
     texts = []
@@ -216,7 +249,7 @@ def _answers(value: Any, choices: list[str], names: list[str]) -> list[str]:
             item = next((item[key] for key in ("answer", "text", "raw_answer") if item.get(key) is not None), None)
         name = class_name(item, names)
         if name is not None:
-            texts.append(name)
+            texts.append(_chosen(name, choices))
     return [text for text, _ in Counter(texts).most_common()]
 
 

@@ -135,7 +135,8 @@ def _of_objects(dataset: Any, uri: str, options: dict[str, Any]) -> Source:
         else:
             parts.append(StreamPart(one, split, split))
     if not parts:
-        raise SourceError(f"{uri} has no split {wanted!r} (it has: {', '.join(map(str, splits))})")
+        listing = ", ".join(map(str, splits))
+        raise SourceError(f"{uri} has no split {wanted!r} (it has: {listing})" if splits else f"{uri} holds no split")
     parts.sort(key=lambda part: rank(part.split))
     return _source(parts, uri, {**options, "allow_outside_root": True}, {}, _open_remote)
 
@@ -160,7 +161,7 @@ def _source(
     for part in parts:
         for name, feature in part.features.items():
             features[name] = merge(features[name], feature) if name in features else feature
-    columns = settle(features, options, uri)
+    columns = settle(features, options, uri, all(isinstance(part, ParquetPart | TablePart) for part in parts))
     if columns.id is not None and not columns.id_given and not _unique(parts, columns.id):
         columns.metadata.append(columns.id)
         columns.id = None
