@@ -598,6 +598,82 @@ def test_field_and_config(tmp_path: Path) -> None:
         read(f"hf:{tmp_path}/small", field="a.c")
 
 
+CARD = """---
+license: mit
+configs:
+- config_name: small
+  data_files:
+  - split: train
+    path: small/*.csv
+- config_name: large
+  default: true
+  data_files:
+  - split: train
+    path: [large/a.csv, large/b.csv]
+  - split: validation
+    path: large/c.csv
+- config_name: one
+  data_files: large/c.csv
+- config_name: folder
+  data_dir: small
+---
+# A card
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [("train", "a"), ("train", "b"), ("val", "c")]),
+        ({"config": "small"}, [("train", "d"), ("train", "e")]),
+        ({"config": "one"}, [("train", "c")]),
+        ({"config": "folder"}, [("train", "d"), ("test", "e")]),
+        ({"config": "other"}, [("train", "f")]),  # a folder
+    ],
+    ids=repr,
+)
+def test_configurations_of_a_card(options: Row, expected: list[Any], tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(CARD)
+    for name in ("large/a", "large/b", "large/c", "small/d", "small/test-e", "other/f"):
+        path = tmp_path / f"{name}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"image,label\n{name[-1]}.jpg,cat\n")
+    source = read(f"hf:{tmp_path}", **options)
+    assert [(sample.split, sample.images[0].name[0]) for sample in source] == expected
+    assert any("configurations not read" in note for note in source.notes) == (options.get("config") != "other")
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        (CARD.replace("  default: true\n", ""), "4 configurations; say which: -O config=small, large, one, folder"),
+        (CARD, "no configuration for -O config=larg .did you mean 'large'"),
+    ],
+)
+def test_a_configuration_that_must_be_named(card: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(card)
+    with pytest.raises(SourceError, match=message):
+        read(f"hf:{tmp_path}", **({} if card != CARD else {"config": "larg"}))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "# No YAML",
+        "---\nconfigs: 7\n---\n",
+        "---\nconfigs: [7, {data_files: {train: [nothing/*.csv, 7]}}]\n---\n",
+        "---\nconfigs: [{data_files: ../../*}]\n---\n",
+        "---\nconfigs: [{config_name: default}]\n---\n",
+        "---\n{\n---\n",
+        "---\nunended: 1",
+    ],
+)
+def test_cards_without_a_file_that_is_there(card: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(card)
+    (tmp_path / "val.csv").write_text("image,label\na.jpg,cat\n")
+    assert [sample.split for sample in read(f"hf:{tmp_path}")] == ["val"]
+
+
 def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     to_parquet_in_shards(tmp_path)
     (tmp_path / "README.md").write_text("hello")
@@ -780,6 +856,15 @@ def test_columns_of_pictures(rows: list[Any], some: list[Any], kind: str, tmp_pa
         got.append(numbers[0] if numbers is not None and len(numbers) == 1 else numbers)
     assert got == some
     assert [sample.metadata["n"] for sample in made] == [0, 1, 2]
+
+
+def test_list_views(tmp_path: Path) -> None:
+    column = pa.array([[jpeg(0), jpeg(1)], [], None, [jpeg(2)]], pa.list_view(pa.binary()))
+    with pa.ipc.new_file(str(tmp_path / "rows.arrow"), pa.schema([("image", column.type)])) as writer:
+        writer.write_table(pa.table({"image": column}))
+    source = read(f"hf:{tmp_path}")
+    pictures = [[] if sample.problems else [load(image) for image in sample.images] for sample in source]
+    assert pictures == [[jpeg(0), jpeg(1)], [], [], [jpeg(2)]]
 
 
 def test_lists_of_one_length(tmp_path: Path) -> None:

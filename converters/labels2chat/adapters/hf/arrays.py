@@ -38,6 +38,7 @@ class Chunk:
         if pa.types.is_nested(array.type) and not pa.types.is_struct(array.type):
             self._lists = array
             self._ends = array.offsets if hasattr(array, "offsets") else None
+            self._lengths = array.sizes if hasattr(array, "sizes") else None  # of list views
             array = array.values
         if pa.types.is_struct(array.type):
             names, parts = [field.name for field in array.type], array.flatten()
@@ -61,7 +62,10 @@ class Chunk:
             length = self._lists.type.list_size
             start = (self._lists.offset + row) * length
             return range(start, start + length)
-        return range(self._ends[row].as_py(), self._ends[row + 1].as_py())
+        start = self._ends[row].as_py()
+        if self._lengths is not None:
+            return range(start, start + self._lengths[row].as_py())
+        return range(start, self._ends[row + 1].as_py())
 
     def span(self, item: int) -> tuple[int, int] | None:
         """Return a picture's start and length in `data`; None for a null."""

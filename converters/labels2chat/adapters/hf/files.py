@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from labels2chat.adapters.hf.card import chosen, configurations, data_files
 from labels2chat.adapters.hf.lines import OPENERS
 from labels2chat.errors import SourceError, did_you_mean
 
@@ -74,17 +75,24 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
 
     Raises SourceError where there are none, or of several kinds.
     """
+    splits: dict[str, str] = {}
     if os.path.isdir(path):
-        root = path
-        if config is not None:
+        root, known = path, configurations(path)
+        if config is not None and config not in known:
             root = os.path.join(path, config)
             if not os.path.isdir(root):
                 folders = [entry.name for entry in os.scandir(path) if entry.is_dir()]
-                raise SourceError(f"{path} has no folder for -O config={config}{did_you_mean(config, folders)}")
+                what, choices = ("configuration", list(known)) if known else ("folder", folders)
+                raise SourceError(f"{path} has no {what} for -O config={config}{did_you_mean(config, choices)}")
+            known = {}
         saved = _saved(root)
         if saved is not None:
             return saved
-        names = sorted(_walk(Path(root)))
+        name = config if config in known else chosen(known, path)
+        splits = data_files(root, known[name]) if name is not None else {}
+        if splits and len(known) > 1:
+            notes[f"configurations not read ({', '.join(other for other in known if other != name)})"] = len(known) - 1
+        names = sorted(splits or _walk(Path(root)))
     else:
         found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) and not os.path.exists(path) else [path]
         root = os.path.commonpath([os.path.dirname(os.path.abspath(name)) for name in found]) if found else path
@@ -102,7 +110,10 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     if others := others + sum(kinds.values()) - kinds[kind]:
         notes["other files"] = others
     wanted = [name for name in names if kind_of(name) == kind and os.path.basename(name) not in _BESIDES]
-    files = [File(os.path.join(root, name), name.replace(os.sep, "/"), kind, _split_of(name)) for name in wanted]
+    files = [
+        File(os.path.join(root, name), name.replace(os.sep, "/"), kind, _said(splits.get(name)) or _split_of(name))
+        for name in wanted
+    ]
     if len({file.split for file in files} - {""}) and (unnamed := sum(not file.split for file in files)):
         notes["files without a split's name, read as train"] = unnamed
     for file in files:
@@ -119,6 +130,10 @@ def split_name(name: str) -> str:
     """Write a split as the road does: 'validation' as 'val', 'train[:10%]' as 'train', and no / for file names."""
     name = name.partition("[")[0]
     return SPLITS.get(name.lower()) or re.sub(r"[^\w.-]", "_", name) or "train"
+
+
+def _said(split: str | None) -> str:
+    return split_name(split) if split else ""
 
 
 def _split_of(name: str) -> str:

@@ -16,7 +16,7 @@ OPTIONS = {
         "how boxes are written (default: coco, and a stop where they can't be)", "choice", None, tuple(FORMATS)
     ),
     "split": Option("read this split only; names the split of files that don't say theirs"),
-    "config": Option("configuration of a hub dataset, or folder of it"),
+    "config": Option("configuration of a dataset as its card has it, or folder of it"),
     "revision": Option("branch, tag or commit of a hub dataset; also hf:user/name@revision"),
     "streaming": Option("stream a hub dataset instead of downloading it first", "flag", False),
     "field": Option("key of the list of records in a .json file"),
