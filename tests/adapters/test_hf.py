@@ -1492,6 +1492,28 @@ def test_declared_sizes_are_for_boxes_only() -> None:
         ({"qa": [{"question": "Q?", "answer": "a"}]}, [("Q?", ["a"], [])]),
         ({"qa": {"question": ["Q?"], "answer": ["a"]}}, [("Q?", ["a"], [])]),
         ({"texts": [{"user": "Q?", "assistant": "a", "source": "x"}]}, [("Q?", ["a"], [])]),
+        (
+            {
+                "conversations": [
+                    {"from": "system", "value": "Be kind."},
+                    {"from": "human", "value": "<image>\nP?"},
+                    {"from": "gpt", "value": "p"},
+                    {"from": "human", "value": "Q?\n<image>"},
+                    {"from": "gpt", "value": "q\n- r"},
+                ]
+            },
+            [("P?", ["p"], []), ("Q?", ["q\n- r"], [])],
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image", "text": None}, {"type": "text", "text": "Q?"}]},
+                    {"role": "assistant", "content": [{"type": "text", "text": "a"}]},
+                ]
+            },
+            [("Q?", ["a"], [])],
+        ),
+        ({"messages": [{"role": "user", "content": "P?"}], "question": "Q?", "answer": "a"}, [("Q?", ["a"], [])]),
         ({"qa": []}, []),
         ({"question": None, "answer": None}, []),
     ],
@@ -1531,6 +1553,13 @@ def test_questions_by_mapping() -> None:
 def test_questions_without_answers(row: Row, problem: tuple[str, str]) -> None:
     full = {"image": "a", "question": "R?", "answer": "r"}
     assert found(opened([full, {"image": "a", **row}])) == [problem]
+
+
+def test_a_conversation_without_its_last_answer() -> None:
+    turns = [{"from": "human", "value": "P?"}, {"from": "gpt", "value": "p"}, {"from": "human", "value": "Q?"}]
+    source = opened([{"image": "a", "talk": turns}], question="talk")
+    assert [one.question for one in only(source).questions] == ["P?"]
+    assert found(source) == [("question.no_answer", "talk")]
 
 
 def test_an_empty_caption_is_a_problem() -> None:

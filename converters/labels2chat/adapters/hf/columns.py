@@ -32,6 +32,7 @@ _ANSWER = words(
     "direct_answers completion"
 )
 _CHOICES = words("choices options")
+_TURNS = (("from", "value"), ("role", "content"))
 _ID = words("id image_id sample_id __key__ key uuid")
 _WIDTH = words("width image_width img_width")
 _HEIGHT = words("height image_height img_height")
@@ -40,12 +41,16 @@ _PLAIN = ("text", "int", "float", "bool", "class", "none")
 
 
 class Questions(Struct):
-    """Where questions are: columns of the row, or fields of what `column` lists."""
+    """Where questions are: columns of the row, or fields of what `column` lists.
+
+    Of a conversation in turns `question` is the field that names the speaker, `answer` the one with what is said.
+    """
 
     question: str
     answer: str
     choices: str | None = None
     column: str | None = None
+    turns: bool = False
 
 
 class Columns(Struct):
@@ -216,6 +221,8 @@ def _questions(
     question, answer, choices = _only(given["question"]), _only(given["answer"]), _only(given["choices"])
     if question is not None and answer is None and (inside := _pair(question, features[question])) is not None:
         return inside
+    if question is not None and answer is None and (turns := _turns(question, features[question])) is not None:
+        return turns
     if question is None and answer is None:
         inner = [pair for name, feature in left.items() if (pair := _pair(name, feature)) is not None]
         if inner:
@@ -227,7 +234,8 @@ def _questions(
     if question is None or answer is None:
         if given["question"] or given["answer"]:
             raise UsageError("questions need two columns: -O question=COLUMN -O answer=COLUMN")
-        return None
+        spoken = (_turns(name, feature) for name, feature in left.items())
+        return next((turns for turns in spoken if turns is not None), None)
     return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "struct")))
 
 
@@ -238,6 +246,14 @@ def _pair(column: str, feature: Feature) -> Questions | None:
     if question is None or answer is None:
         return None
     return Questions(question, answer, _first(_CHOICES, fields, ("text",)), column)
+
+
+def _turns(column: str, feature: Feature) -> Questions | None:
+    """Find a conversation: from and value (LLaVA), role and content (messages)."""
+    for speaker, said in _TURNS:
+        if feature.depth == 1 and {speaker, said} <= feature.inner.fields.keys():
+            return Questions(speaker, said, None, column, turns=True)
+    return None
 
 
 def _first(names: tuple[str, ...], features: dict[str, Feature], kinds: tuple[str, ...]) -> str | None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from labels2chat.adapters.hf.archive import PICTURES, PROBLEMS
 from labels2chat.adapters.hf.columns import Columns, Questions
@@ -18,6 +18,8 @@ from labels2chat.adapters.hf.objects import class_name, is_plain, objects_of, pl
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.errors import RecordError
 from labels2chat.types import Frame, Image, Problem, Question, Sample
+
+_ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "model": "assistant"}
 
 
 class Reading(Struct):
@@ -77,7 +79,7 @@ def only(columns: Columns, features: dict[str, Feature]) -> Columns:
         needed = [questions.column] if questions.column else [questions.question, questions.answer]
         choices = questions.choices if questions.column else there(questions.choices)
         found = all(name in features for name in needed)
-        questions = Questions(questions.question, questions.answer, choices, questions.column) if found else None
+        questions = structs.replace(questions, choices=choices) if found else None
     return Columns(
         images=[name for name in columns.images if name in features],
         label=there(columns.label),
@@ -172,6 +174,9 @@ def _texts(value: Any) -> Iterator[str]:
 def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, features: dict[str, Feature]) -> None:
     if names.column is not None:
         value = row[names.column]
+        if names.turns:
+            sample.questions += _spoken(value, names, sample)
+            return
         if isinstance(value, dict):  # a struct of lists, or one pair
             lists = isinstance(value.get(names.question), list)
             value = _zipped(value, names, sample) if lists else [value]
@@ -193,6 +198,23 @@ def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, featur
         else:
             where = names.question if len(records) == 1 else f"{names.question} {number}"
             sample.problems.append(Problem("question.no_answer", f"no answer to {question.strip()!r:.80}", where))
+
+
+def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
+    """Yield what was asked in a conversation and answered next; the images stand before it, whatever marks it has."""
+    asked = ""
+    for turn in (*(value if isinstance(value, list) else ()), {names.question: "user"}):
+        turn = turn if isinstance(turn, dict) else {}
+        text = " ".join(_texts(turn.get(names.answer)))
+        role = _ROLES.get(str(turn.get(names.question)).lower())
+        if role == "user":
+            if asked:
+                problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", names.column or "")
+                sample.problems.append(problem)
+            asked = re.sub(r"\s*<image>\s*", " ", text).strip()
+        elif role == "assistant" and asked and text.strip():
+            yield Question(asked, [text.strip()])
+            asked = ""
 
 
 def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dict[str, Any]]:
