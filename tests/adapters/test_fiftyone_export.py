@@ -561,11 +561,11 @@ def test_several_fields_of_a_kind_must_be_chosen_from(export: Export) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"field": "groundtruth"}, "no such field, it is not there .did you mean 'ground_truth'"),
-        ({"field": "heat"}, "it is of type Heatmap"),
-        ({"caption": "ground_truth"}, "it is of type Detections"),
+        ({"field": "groundtruth"}, "has no such field .did you mean 'ground_truth'"),
+        ({"field": "heat"}, "heat is of type Heatmap, which can't be the field"),
+        ({"caption": "ground_truth"}, "ground_truth is of type Detections, which can't be the caption"),
         ({"question": "q"}, "go together"),
-        ({"question": "q", "answer": "heat"}, "it is of type Heatmap"),
+        ({"question": "q", "answer": "heat"}, "heat is of type Heatmap, which can't be the answer"),
         ({"group_slice": "left"}, "isn't grouped"),
         ({"crop": True}, "is for patches"),
         ({"tags": "vla"}, "no sample of .* has this tag .did you mean 'val'"),
@@ -661,6 +661,25 @@ def test_a_mangled_remote_path_is_explained(export: Export, tmp_path: Path) -> N
     one, two = samples_of(path, images=str(tmp_path))
     assert (one.images[0].path, two.images[0].path) == (str(tmp_path / "in/x.jpg"), str(tmp_path / "y.jpg"))
     assert one.problems == []
+
+
+@pytest.mark.parametrize("there", ["a.jpg", "train/a.jpg", "data/train/a.jpg", "old/data/train/a.jpg"])
+def test_images_that_have_moved(there: str, export: Export, tmp_path: Path) -> None:
+    """The folder may stand for any of those that were above the images."""
+    moved = tmp_path / "new" / there
+    moved.parent.mkdir(parents=True)
+    moved.touch()
+    path = export([document("s1", "/old/data/train/a.jpg"), document("s2", "/old/data/train/b.jpg")])
+    one, two = samples_of(path, images=str(tmp_path / "new"))
+    assert (one.images[0].path, one.images[0].name) == (str(moved), "a.jpg")
+    assert two.images[0].path == str(tmp_path / "new" / "b.jpg")
+
+
+def test_verdicts_of_an_evaluation_are_no_attributes(export: Export) -> None:
+    label = box(0, 0, 1, 1) | {"eval": "tp", "eval_id": "1", "eval_iou": 0.5, "color": "red"}
+    path = export([document("s1", ground_truth=detections(label))], GT, evaluations={"eval": {"key": "eval"}})
+    (sample,) = samples_of(path)
+    assert [one.attributes for one in sample.annotations or ()] == [{"color": "red"}]
 
 
 def test_names_leave_out_the_common_folder(export: Export) -> None:

@@ -256,7 +256,7 @@ def test_saved_views_tags_and_fields(fo: Any, every: Any) -> None:
         ("evry", {}, SourceError, "no dataset 'evry' .did you mean 'every'"),
         ("every", {"view": "cat"}, UsageError, "every has no such saved view .did you mean 'cats'"),
         ("every", {"tags": "sunn"}, UsageError, "no sample has this tag .did you mean 'sunny'"),
-        ("every", {"field": "lane"}, UsageError, "no such field, it is not there .did you mean 'lanes'"),
+        ("every", {"field": "lane"}, UsageError, "has no such field .did you mean 'lanes'"),
         ("every", {"group_slice": "left"}, UsageError, "isn't grouped"),
         ("every", {"crop": True}, UsageError, "to_patches"),
     ],
@@ -295,7 +295,7 @@ def test_two_fields_of_a_kind(fo: Any, make: Make) -> None:
     dataset.clone_sample_field("human", "ground_truth")
     assert from_collection(dataset).notes["label fields not read (human, model)"] == 2
     assert from_collection(dataset.exclude_fields("model"), field=["human"]).kinds == {"boxes"}
-    with pytest.raises(UsageError, match="it is not there"):
+    with pytest.raises(UsageError, match="has no such field"):
         from_collection(dataset.exclude_fields("model"), field="model")
 
 
@@ -326,7 +326,7 @@ def test_patches(evaluated: Any) -> None:
     source = from_collection(patches, crop=True)
     assert [sample.images[0].crop for sample in source] == [pytest.approx(p) for p in (BOXES[0], BOXES[1])]
     assert [sample.labels for sample in source] == [["cat"], ["dog"]]
-    assert source.kinds == {"boxes", "class", "attributes"}
+    assert source.kinds == {"boxes", "class"}  # what the evaluation said of the objects is no attribute
 
 
 BOXES = [(0.1, 0.2, 0.3, 0.4), (0.5, 0.5, 0.3, 0.4), (0.0, 0.0, 0.3, 0.1)]
@@ -374,6 +374,19 @@ def test_groups(grouped: Any) -> None:
     assert source.notes["slices not read (lidar)"] == 1
     assert source.notes["groups without the slice left, which FiftyOne leaves out"] == 1
     assert [sample.id for sample in read("fiftyone:made", tags="val")] == [two.id]
+
+
+def test_groups_with_one_image(fo: Any, make: Make, pictures: Path) -> None:
+    dataset = make([])
+    dataset.add_group_field("group", default="camera")
+    group = fo.Group()
+    members = {"camera": str(pictures / "a.jpg"), "film": "/x/a.mp4"}
+    rows = [fo.Sample(filepath=path, group=group.element(name)) for name, path in members.items()]
+    dataset.add_samples(rows, progress=False)
+    source = read("fiftyone:made")
+    assert [sample.images[0].path for sample in source] == [members["camera"]]
+    assert source.notes == {"samples": 1, "slices not read (film)": 1}
+    assert read("fiftyone:made", group_slice="camera").notes == {"samples": 1}
 
 
 def test_group_slice(grouped: Any) -> None:

@@ -303,6 +303,7 @@ def _words(metadata: dict[str, Any]) -> Words:
         metadata.get("default_mask_targets") or {},
         {name: labels(skeleton) for name, skeleton in (metadata.get("skeletons") or {}).items()},
         labels(metadata.get("default_skeleton")),
+        list(metadata.get("evaluations") or ()),
     )
 
 

@@ -77,6 +77,8 @@ class Words(Struct):
     default_mask_targets: Mapping[Any, str]
     skeletons: Mapping[str, list[str] | None]
     default_skeleton: list[str] | None
+    evaluations: list[str]
+    """The keys of evaluations, which leave their verdict on each label: 'eval', 'eval_id', 'eval_iou'."""
 
 
 class Found(Struct):
@@ -97,6 +99,8 @@ class Choice(Struct):
     answer: Field | None = None
     extras: list[Field] = field(default_factory=list)
     """What goes into a sample's metadata."""
+    verdicts: frozenset[str] = frozenset()
+    """Attributes that an evaluation left, which say nothing of the image."""
     notes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -130,11 +134,11 @@ def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, pla
         one = known.get(name)
         if one is not None and one.kind in kinds:
             return one
-        what = f"is of type {one.kind}" if one else "is not there"
         fitting = [other for other, field in known.items() if field.kind in kinds and other not in _OWN]
-        raise UsageError(f"-O {option}={name}: {place} has no such field, it {what}{did_you_mean(name, fitting)}")
+        what = f"{name} is of type {one.kind}, which can't be the {option}" if one else f"{place} has no such field"
+        raise UsageError(f"-O {option}={name}: {what}{did_you_mean(name, fitting)}")
 
-    choice = Choice()
+    choice = Choice(verdicts=frozenset(f"{key}{end}" for key in said.evaluations for end in ("", "_id", "_iou")))
     captions = options.get("caption")
     names = words(captions) if captions is not None else [name for name in ("caption", "captions") if name in texts]
     choice.captions = [named("caption", name, _TEXT) for name in names]

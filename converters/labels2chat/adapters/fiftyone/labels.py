@@ -36,6 +36,8 @@ class How(Struct):
     """Which of the sample's images they belong to."""
     size: tuple[int, int] | None = None
     """The image's width and height as the dataset says, for the placing of masks alone."""
+    verdicts: frozenset[str] = frozenset()
+    """Keys of labels that are no attributes of them."""
 
 
 def read_label(one: Field, value: Any, sample: Sample, how: How) -> None:
@@ -70,9 +72,10 @@ def identity(document: Any) -> str:
     return str(id["$oid"]) if isinstance(id, dict) and "$oid" in id else str(id)
 
 
-def attributes(item: Document) -> dict[str, Any]:
+def attributes(item: Document, verdicts: frozenset[str]) -> dict[str, Any]:
     """Collect what users added to a label: dynamic fields, the older `attributes`, tags and index."""
-    found = {key: value for key, value in item.items() if key not in _KNOWN and value is not None}
+    known = _KNOWN | verdicts if verdicts else _KNOWN
+    found = {key: value for key, value in item.items() if key not in known and value is not None}
     for name, attribute in (item.get("attributes") or {}).items():
         found[name] = attribute.get("value") if isinstance(attribute, dict) else attribute
     if item.get("tags"):
@@ -189,7 +192,8 @@ def _segmentation(one: Field, item: Document, sample: Sample, how: How) -> Itera
     for value, rle in class_rles(grid):
         if is_class(value, one):
             id = identity(item)
-            yield Annotation(one.pixels[value], id=id, segmentation=rle, image=how.image, attributes=attributes(item))
+            found = attributes(item, how.verdicts)
+            yield Annotation(one.pixels[value], id=id, segmentation=rle, image=how.image, attributes=found)
         elif value and value not in one.pixels:
             unnamed.append(value)
     if unnamed:
@@ -205,7 +209,7 @@ def _annotation(item: Document, bbox: Box | None, how: How) -> Annotation:
     score = item.get("confidence")
     if isinstance(score, int | float) and math.isfinite(score):
         annotation.score = score
-    annotation.attributes = attributes(item)
+    annotation.attributes = attributes(item, how.verdicts)
     return annotation
 
 

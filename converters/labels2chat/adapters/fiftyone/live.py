@@ -87,7 +87,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     count = view.count()
     notes = {"samples": count}
     notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in what.items()}
-    notes |= choice.notes | _passed_over(view, slices)
+    notes |= choice.notes | _passed_over(collection, view, slices, options.get("group_slice"))
     after = None
     if options.get("write_back"):
 
@@ -170,14 +170,16 @@ def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
     return view, images
 
 
-def _passed_over(view: Any, slices: list[str] | None) -> dict[str, int]:
-    """Count what of a grouped dataset is not read."""
-    if not slices:
+def _passed_over(collection: Any, view: Any, slices: list[str] | None, wanted: str | None) -> dict[str, int]:
+    """Count what of a grouped dataset is not read, and nobody asked to leave out."""
+    if collection.media_type != "group" or wanted:
         return {}
     notes = {}
-    others = [name for name in view.group_media_types if name not in slices]
+    others = [name for name, type in collection.group_media_types.items() if type not in _IMAGES]
     if others:
         notes[f"slices not read ({', '.join(others)})"] = len(others)
+    if not slices:
+        return notes
     lost = groups_without(view._root_dataset._sample_collection, view.group_field, view.group_slice)
     if lost:
         notes[f"groups without the slice {view.group_slice}, which FiftyOne leaves out"] = lost
@@ -210,6 +212,7 @@ def _words(dataset: Any) -> Words:
         dict(dataset.default_mask_targets),
         skeletons,
         default.labels if default else None,
+        list(dataset.list_evaluations()),
     )
 
 

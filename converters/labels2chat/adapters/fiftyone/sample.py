@@ -46,7 +46,7 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     for number, document in enumerate(documents):
         tags += (tag for tag in document.get("tags") or () if isinstance(tag, str) and not tag.startswith(TAG_PREFIX))
         sample.images.append(_image(document, plan, sample.problems))
-        how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None)
+        how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None, choice.verdicts)
         for one in choice.labels:
             value = one.of(document)
             if value is not None:
@@ -85,7 +85,7 @@ def _image(document: Document, plan: Plan, problems: list[Problem]) -> Image:
     name = path.removeprefix(plan.common).replace("\\", "/")
     image = Image(name=name, path=path, frame="relative")
     if plan.images is not None:
-        image.path = os.path.join(plan.images, name)
+        image.path = _moved(plan.images, name, plan.common)
     elif not os.path.isabs(path):
         image.path = os.path.join(plan.root, path.replace("\\", "/"))
     remote = _REMOTE.search(path)
@@ -96,6 +96,18 @@ def _image(document: Document, plan: Plan, problems: list[Problem]) -> Image:
     elif ".." in name and ".." in name.split("/"):
         problems.append(Problem("image.outside_root", f"filepath {path!r} leaves its folder", "filepath"))
     return image
+
+
+def _moved(folder: str, name: str, common: str) -> str:
+    """Return where a file now is: by its name below a folder, or by more of its old path where that is there."""
+    path = longer = os.path.join(folder, name)
+    end = name
+    for above in reversed(common.split("/")):
+        if os.path.exists(longer) or above == "..":
+            break
+        end = f"{above}/{end}" if above else end
+        longer = os.path.join(folder, end)
+    return longer if os.path.exists(longer) else path
 
 
 def _size(document: Document) -> tuple[int, int] | None:
