@@ -1222,7 +1222,14 @@ def test_qualities_are_no_classes() -> None:
     source = hf.from_collection(table([{"image": cell(), "faces": faces}], faces=feature))
     (face,) = objects(source)
     assert (face.category, face.attributes) == ("face", {"blur": "heavy", "pose": "typical"})
-    assert source.categories == ["face"]
+    assert (source.categories, source.kinds) == (["face"], {"boxes", "attributes"})
+
+
+def test_numbers_are_no_qualities() -> None:
+    numbers = {"image_id": 7, "category": "cat", "category_id": 3, "num_keypoints": 0}
+    source = opened([{"image": jpeg(), "objects": [{"bbox": list(BOX), **numbers}]}])
+    assert [one.attributes for one in objects(source)] == [{}]
+    assert source.kinds == {"boxes"}
 
 
 def test_tags_beside_boxes_are_their_classes() -> None:

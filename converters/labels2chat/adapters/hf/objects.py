@@ -41,6 +41,8 @@ _ROLES = {
     "keypoints": words("keypoints"),
 }
 """The usual names of an object's fields, the likelier first."""
+_NO_QUALITIES = words("image_id category_id category_ids class_id class_ids label_id num_keypoints bbox_mode")
+"""Names of fields that say nothing of what an object is like."""
 CORNERS = [
     words("xmin ymin xmax ymax"),
     words("x_min y_min x_max y_max"),
@@ -105,6 +107,8 @@ class Objects(Struct):
     """The classes, where a ClassLabel lists them."""
     named: dict[str, list[str]] = {}
     """The values of the other ClassLabels, by their keys: pose, blur."""
+    qualities: bool = False
+    """Whether objects have fields that become attributes."""
 
     @property
     def default(self) -> str:
@@ -128,7 +132,8 @@ def objects_of(fields: dict[str, Feature], columns: list[str], column: str | Non
     elif roles.bbox is None:
         return None
     named = {name: fields[name].inner.names for name in roles.others if fields[name].inner.kind == "class"}
-    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [], named)
+    qualities = any(fields[name].inner.kind in ("text", "int", "float", "bool", "class") for name in roles.others)
+    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [], named, qualities)
 
 
 def read_objects(
@@ -369,7 +374,8 @@ def roles_of(keys: tuple[str, ...], classes: str | None) -> Roles:
         found["bbox"] = tuple(lowered[part] for part in spread)
         found["corners"] = spread in CORNERS
     taken = {key for value in found.values() for key in (value if isinstance(value, tuple) else (value,))}
-    return Roles(**found, others=tuple(key for key in keys if key not in taken))
+    others = (key for key in keys if key not in taken and key.lower() not in _NO_QUALITIES)
+    return Roles(**found, others=tuple(others))
 
 
 def _numbers(record: dict[str, Any], roles: Roles) -> tuple[list[float] | None, str | None]:

@@ -289,6 +289,7 @@ def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], 
             kinds.add("boxes")
             kinds |= {"masks"} if objects.known.segmentation else set()
             kinds |= {"keypoints"} if objects.known.keypoints else set()
+            kinds |= {"attributes"} if objects.qualities else set()
             listed |= dict.fromkeys(objects.names)
             if objects.known.bbox and not objects.known.category:
                 listed[objects.default] = None
