@@ -793,6 +793,22 @@ def test_records_that_are_no_samples(export: Export) -> None:
     assert source.count == 2
 
 
+@pytest.mark.parametrize("odd", [7, 0.5, True, "x", [], [None], {}, {"a": 1}], ids=repr)
+def test_values_of_another_kind_cost_their_record(odd: Any, export: Export) -> None:
+    label = box(0, 0, 1, 1) | {"attributes": odd}
+    rows = [
+        {**document("s1", ground_truth=detections(label)), "tags": odd},
+        document("s2", ground_truth={"_cls": "Detections", "detections": odd}),
+        document("s3", lines={"_cls": "Polylines", "polylines": [{"label": "x", "points": odd}]}),
+        document("s4", ground_truth=odd, lines=odd, seg={"_cls": "Segmentation", "mask": odd}),
+    ]
+    about = ("classes", "default_classes", "mask_targets", "default_mask_targets", "skeletons", "evaluations")
+    fields = (GT, field("lines", "Polylines"), field("seg", "Segmentation"))
+    path = export(rows, *fields, **{**dict.fromkeys(about, odd), "mask_targets": {"seg": {"1": odd, "x": "y"}}})
+    first, *_ = samples_of(path)
+    assert [one.category for one in objects(first)] == ["cat"]
+
+
 def test_json_with_nan_and_a_byte_order_mark(export: Export) -> None:
     """json.dumps writes NaN as it is, and so did older exports; their bytes and dates had another form too."""
     mask = base64.b64encode(npy([[1, 0]])).decode()

@@ -904,6 +904,12 @@ def test_columns_of_pictures_without_one(row: Row, pictures: list[str], problems
     assert found(source) == problems
 
 
+@pytest.mark.parametrize("names", [["image_0", "image_1"], ["img1", "img2"], ["left_image", "right_image"]])
+def test_paths_of_several_pictures(names: list[str]) -> None:
+    row = {name: f"{name}.jpg" for name in names}
+    assert [image.name for image in only(opened([{**row, "label": "x"}])).images] == list(row.values())
+
+
 def test_sizes_of_pictures(tmp_path: Path) -> None:
     rows = [{"image": cell(n)} for n in range(3)]
     for sample, row in zip(hf.from_collection(table(rows)), rows, strict=True):

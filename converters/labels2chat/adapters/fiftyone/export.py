@@ -22,7 +22,7 @@ from msgspec import Raw, Struct, field
 
 from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Words, categories, choose, kinds, words
 from labels2chat.adapters.fiftyone.labels import Document, identity
-from labels2chat.adapters.fiftyone.sample import Plan, common_folder, sample_of
+from labels2chat.adapters.fiftyone.sample import Plan, common_folder, sample_of, tags_of
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 from labels2chat.types import Problem, Sample, Source
 
@@ -100,7 +100,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
     notes = {"samples": len(contents.samples)}
     notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in contents.found.items()}
     notes |= choice.notes
-    others = [name for name in metadata.get("group_media_types") or () if slices and name not in slices]
+    others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
         notes[f"slices not read ({', '.join(others)})"] = len(others)
     return Source(
@@ -119,7 +119,8 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
 def _metadata(place: Path) -> dict[str, Any]:
     path = place / "metadata.json"
     content = _parsed(_bytes(path), path)
-    if not isinstance(content, dict) or not isinstance(content.get("sample_fields"), list):
+    content = content if isinstance(content, dict) else {}
+    if not isinstance(content.get("sample_fields"), list):
         old = "; exports of FiftyOne before 0.8 are of another form" if "version" not in content else ""
         raise SourceError(f"{path}: no sample_fields; is this folder a FiftyOneDataset export?{old}")
     media = content.get("media_type")
@@ -222,7 +223,7 @@ def _walk(
             contents.problems.append(Problem("sample.bad_record", "this id stands twice", f"sample {id}"))
             continue
         ids.add(id)
-        own = [tag for tag in document.get("tags") or () if isinstance(tag, str)]
+        own = tags_of(document)
         contents.tags.update(own)
         if isinstance(path, str) and path:
             contents.first = min(contents.first or path, path)
@@ -251,7 +252,8 @@ def _walk(
 def _count(one: Field, value: Any, found: Found) -> None:
     if not isinstance(value, dict):
         return
-    for item in (value.get(one.items) or ()) if one.items else (value,):
+    items = value.get(one.items) if one.items else [value]
+    for item in items if isinstance(items, list) else ():
         if isinstance(item, dict):
             label = item.get("label")
             if isinstance(label, str) and label:
@@ -266,7 +268,7 @@ def _slices(metadata: dict[str, Any], wanted: str | None, path: str) -> list[str
         if wanted:
             raise UsageError(f"-O group_slice={wanted}: the dataset isn't grouped")
         return None
-    media = metadata.get("group_media_types") or {}
+    media = _table(metadata, "group_media_types", str)
     images = [name for name, type in media.items() if type in _IMAGES]
     if wanted and wanted not in media:
         raise UsageError(f"-O group_slice={wanted}: there is no such slice{did_you_mean(wanted, media)}")
@@ -294,17 +296,29 @@ def _fields(declared: Any, name: str = "", key: str = "") -> Iterator[Field]:
 
 def _words(metadata: dict[str, Any]) -> Words:
     def labels(skeleton: Any) -> list[str] | None:
-        return skeleton.get("labels") if isinstance(skeleton, dict) else None
+        return _texts(skeleton.get("labels")) if isinstance(skeleton, dict) else None
 
+    classes = {name: _texts(value) for name, value in _table(metadata, "classes").items()}
+    targets = _table(metadata, "mask_targets")
     return Words(
-        metadata.get("classes") or {},
-        metadata.get("default_classes") or [],
-        metadata.get("mask_targets") or {},
-        metadata.get("default_mask_targets") or {},
-        {name: labels(skeleton) for name, skeleton in (metadata.get("skeletons") or {}).items()},
+        classes,
+        _texts(metadata.get("default_classes")),
+        {name: _table(targets, name, str) for name in targets},
+        _table(metadata, "default_mask_targets", str),
+        {name: labels(skeleton) for name, skeleton in _table(metadata, "skeletons").items()},
         labels(metadata.get("default_skeleton")),
-        list(metadata.get("evaluations") or ()),
+        list(_table(metadata, "evaluations")),
     )
+
+
+def _table(metadata: dict[str, Any], key: str, type: type = object) -> dict[str, Any]:
+    """Return what the metadata has under a key, as far as it is of the type; {} where it is no object."""
+    found = metadata.get(key)
+    return {name: value for name, value in found.items() if isinstance(value, type)} if isinstance(found, dict) else {}
+
+
+def _texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _fingerprint(place: Path) -> str:

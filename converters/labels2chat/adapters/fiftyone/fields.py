@@ -193,12 +193,16 @@ def _described(one: Field, said: Words) -> Field:
     if one.family == "segmentation":
         targets = said.mask_targets.get(one.name) or said.default_mask_targets
         one.rgb = any(isinstance(key, str) and key.startswith("#") for key in targets)
-        one.pixels = {_number(key): name for key, name in targets.items()}
+        one.pixels = {number: name for key, name in targets.items() if (number := _number(key)) is not None}
     return one
 
 
-def _number(key: Any) -> int:
-    return int(key[1:], 16) if isinstance(key, str) and key.startswith("#") else int(key)
+def _number(key: Any) -> int | None:
+    """Read a mask's value: 7, '7', '#ff0000'; None for what is none."""
+    try:
+        return int(key[1:], 16) if isinstance(key, str) and key.startswith("#") else int(key)
+    except (TypeError, ValueError):
+        return None
 
 
 def kinds(choice: Choice, found: Mapping[str, Found], masks: bool, crop: bool) -> set[str]:

@@ -46,6 +46,9 @@ def read_label(one: Field, value: Any, sample: Sample, how: How) -> None:
         sample.problems.append(Problem("annotation.bad_record", "this is no label", one.name))
         return
     items = (value.get(one.items) or ()) if one.items else (value,)
+    if not isinstance(items, list | tuple):
+        sample.problems.append(Problem("annotation.bad_record", f"its {one.items} are no list", one.name))
+        return
     if one.family == "classification":
         for item in items:
             try:
@@ -76,7 +79,8 @@ def attributes(item: Document, verdicts: frozenset[str]) -> dict[str, Any]:
     """Collect what users added to a label: dynamic fields, the older `attributes`, tags and index."""
     known = _KNOWN | verdicts if verdicts else _KNOWN
     found = {key: value for key, value in item.items() if key not in known and value is not None}
-    for name, attribute in (item.get("attributes") or {}).items():
+    older = item.get("attributes")
+    for name, attribute in older.items() if isinstance(older, dict) else ():
         found[name] = attribute.get("value") if isinstance(attribute, dict) else attribute
     if item.get("tags"):
         found["tags"] = item["tags"]
@@ -146,7 +150,8 @@ def _box(item: Document) -> Box:
 def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
     """Read shapes: closed or filled ones are polygons, of open lines the box around them is what is left."""
     rings = []
-    for shape in item.get("points") or ():
+    shapes = item.get("points")
+    for shape in shapes if isinstance(shapes, list | tuple) else ():
         ring = [float(number) for point in _points(shape) for number in point]
         if not all(map(math.isfinite, ring)):
             raise RecordError("segmentation.bad", "a point of the polyline is NaN or infinite")

@@ -46,6 +46,8 @@ def decode(mask: Any, rgb: bool = False) -> Grid:
     Raises RecordError (segmentation.bad).
     """
     try:
+        if isinstance(mask, int):  # of which bytes() would make as many zeros
+            raise TypeError("it is a number")
         data = base64.b64decode(mask, validate=True) if isinstance(mask, str) else bytes(mask)
         inflate = zlib.decompressobj()
         data = inflate.decompress(data, _MOST)

@@ -44,7 +44,7 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
     tags: list[str] = []
     for number, document in enumerate(documents):
-        tags += (tag for tag in document.get("tags") or () if isinstance(tag, str) and not tag.startswith(TAG_PREFIX))
+        tags += (tag for tag in tags_of(document) if not tag.startswith(TAG_PREFIX))
         sample.images.append(_image(document, plan, sample.problems))
         how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None, choice.verdicts)
         for one in choice.labels:
@@ -68,6 +68,12 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     if plan.crop:
         _crop(sample)
     return sample
+
+
+def tags_of(document: Document) -> list[str]:
+    """List a sample's tags."""
+    tags = document.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 def common_folder(first: str, last: str) -> str:

@@ -162,7 +162,11 @@ def _images(features: dict[str, Feature]) -> tuple[list[str], list[str]]:
     named = _first(_IMAGE, features, ("bytes",)) or _first(_IMAGE, features, ("text",))
     if len(raw) == 1 and (named is None or not named.lower().startswith(("im", "pic", "photo"))):
         named = raw[0]
-    return ([named] if named else []), []
+    if named is None:
+        several = re.compile(r"(image|img|picture|photo)_?[0-9]+|(left|right)_(image|img)", re.IGNORECASE)
+        holding = (name for name, feature in features.items() if feature.inner.kind in ("text", "bytes"))
+        return [name for name in holding if several.fullmatch(name)], []
+    return [named], []
 
 
 def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[str, Feature]) -> Objects | None:

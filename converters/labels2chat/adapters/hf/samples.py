@@ -180,7 +180,7 @@ def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, featur
         if isinstance(value, dict):  # a struct of lists, or one pair
             lists = isinstance(value.get(names.question), list)
             value = _zipped(value, names, sample) if lists else [value]
-        records = [record for record in value or () if isinstance(record, dict)]
+        records = [record for record in value if isinstance(record, dict)] if isinstance(value, list) else []
     elif isinstance(row[names.question], list):
         records = _zipped(row, names, sample)
     else:
