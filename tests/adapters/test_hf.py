@@ -27,7 +27,7 @@ from PIL import Image as Pillow
 
 from labels2chat import convert
 from labels2chat.adapters import hf, read
-from labels2chat.adapters.hf import arrays, source
+from labels2chat.adapters.hf import arrays, source, tables
 from labels2chat.adapters.hf.features import Feature, merge, of_arrow, of_json, of_value
 from labels2chat.adapters.hf.files import kind_of, split_name
 from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, UsageError
@@ -902,6 +902,39 @@ def test_columns_of_pictures_without_one(row: Row, pictures: list[str], problems
     source = hf.from_collection(Dataset.from_list([row], features=Features(dict.fromkeys(row, datasets.Image()))))
     assert [image.name for image in only(source).images] == pictures
     assert found(source) == problems
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "at hand"])
+def test_pictures_as_text_in_a_table(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    encoded = base64.b64encode(jpeg(2)).decode()
+    column = ["a.jpg", encoded, f"data:image/jpeg;base64,{encoded}", "https://x/b.jpg", None, "b.jpg", "../a.jpg"]
+    content = pa.table({"image": column, "label": ["cat"] * len(column)})
+    if kind == "parquet":
+        pq.write_table(content, tmp_path / "rows.parquet", row_group_size=2)
+    elif kind == "arrow":
+        with pa.ipc.new_file(str(tmp_path / "rows.arrow"), content.schema) as writer:
+            writer.write_table(content)
+    source = read(f"hf:{tmp_path}") if kind != "at hand" else hf.from_collection(Dataset(content), images=str(tmp_path))
+    samples = list(source)
+    assert [load(sample.images[0]) for sample in samples[:3]] == [jpeg(1), jpeg(2), jpeg(2)]
+    assert [samples[3].images[0].url, samples[5].images[0].path] == ["https://x/b.jpg", str(tmp_path / "b.jpg")]
+    outside = [] if kind == "at hand" else [("image.outside_root", "image")]
+    assert found(source) == [("image.missing", "image"), *outside]
+
+
+def test_pictures_as_text_are_read_in_small_batches() -> None:
+    sizes = [0, 100, 100 << 10, 100 << 20, 100 << 30]
+    assert [tables._rows_of(size, 100) for size in sizes] == [1000, 1000, 1000, 8, 1]
+
+
+def test_lists_of_paths_in_a_table(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(number))
+    struct = [{"bytes": base64.b64encode(jpeg(n)).decode(), "path": f"{n}.jpg"} for n in range(2)]
+    pq.write_table(pa.table({"images": [["0.jpg", "1.jpg"]], "encoded": [struct[0]]}), tmp_path / "rows.parquet")
+    assert [load(image) for image in only(read(f"hf:{tmp_path}")).images] == [jpeg(0), jpeg(1)]
+    assert [load(image) for image in only(read(f"hf:{tmp_path}", image="encoded")).images] == [jpeg(0)]
 
 
 @pytest.mark.parametrize("names", [["image_0", "image_1"], ["img1", "img2"], ["left_image", "right_image"]])

@@ -19,6 +19,8 @@ from labels2chat.types import Problem
 
 _ROWS = 1000
 """Rows whose labels are turned into Python values at once."""
+_TEXT_BYTES = 8 << 20
+"""Bytes of pictures in text that are turned into Python values at once."""
 _LABEL_BYTES = 64 << 20
 """Bytes of label columns that a fingerprint looks at; the footer tells of the rest."""
 
@@ -46,17 +48,19 @@ class ParquetPart:
         _unfold_json(self)
 
     def rows(self, columns: list[str], pictures: list[str]) -> Iterator[Row]:
-        """Yield each row's values; a picture's is a Cell, or a list of them."""
+        """Yield each row's values; a picture's is a Cell, or a list of them, or text: a path, an address, base64."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        columns, pictures, texts = _apart(columns, pictures, self.features)
         start = group = 0
         try:
             with pq.ParquetFile(self.path, metadata=self._metadata, pre_buffer=False, buffer_size=1 << 16) as file:
                 for group in range(self._metadata.num_row_groups):
                     readers = {name: self._cells(name, group) for name in pictures}
                     wanted = [*columns, *(leaf for reader in readers.values() for leaf in reader.wanted)]
-                    batches = file.iter_batches(_ROWS, row_groups=[group], columns=wanted, use_threads=False)
+                    many = _many(self._metadata.row_group(group), texts)
+                    batches = file.iter_batches(many, row_groups=[group], columns=wanted, use_threads=False)
                     for batch in batches if wanted else [None]:
                         count = self._metadata.row_group(group).num_rows if batch is None else batch.num_rows
                         lists = _lists(batch, columns, self.json)
@@ -154,10 +158,11 @@ class TablePart:
         return mapped(self.path, self._stamp).table if self._dataset is None else self._dataset.data.table
 
     def rows(self, columns: list[str], pictures: list[str]) -> Iterator[Row]:
-        """Yield each row's values; a picture's is a Cell, or a list of them."""
+        """Yield each row's values; a picture's is a Cell, or a list of them, or text: a path, an address, base64."""
+        columns, pictures, texts = _apart(columns, pictures, self.features)
         readers = {name: self._reader(name) for name in pictures}
         row = 0
-        for batch in self._batches(columns):
+        for batch in self._batches(columns, texts):
             lists = _lists(batch, columns, self.json)
             count = batch.num_rows if batch is not None else (self.count or 0)
             numbers: Iterable[int] = range(row, row + count)
@@ -174,13 +179,14 @@ class TablePart:
             return ArrowPictures(self.path, column, name, self._stamp)
         return TablePictures(self._dataset.data.table[column], name)
 
-    def _batches(self, columns: list[str]) -> Iterator[Any]:
+    def _batches(self, columns: list[str], texts: list[str]) -> Iterator[Any]:
+        many = _rows_of(sum(self._table[name].nbytes for name in texts), self._table.num_rows)
         if not columns:
             yield None
         elif self._order is None:
-            yield from self._table.select(columns).to_batches(max_chunksize=_ROWS)
+            yield from self._table.select(columns).to_batches(max_chunksize=many)
         else:
-            yield from self._dataset.select_columns(columns).with_format("arrow").iter(_ROWS)
+            yield from self._dataset.select_columns(columns).with_format("arrow").iter(many)
 
     def fingerprint(self) -> str:
         """Return datasets' own, or digest parts of the file."""
@@ -208,6 +214,26 @@ def sampled(path: str, name: str) -> str:
             file.seek(start)
             digest.update(file.read(step if size <= 64 << 20 else 1 << 16))
     return digest.hexdigest()
+
+
+def _apart(
+    columns: list[str], pictures: list[str], features: dict[str, Feature]
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the columns that are read as values, the pictures whose bytes stay where they are, and those in text."""
+    stored = [name for name in pictures if features[name].inner.kind in ("image", "bytes")]
+    texts = [name for name in pictures if name not in stored]
+    return [*columns, *texts], stored, texts
+
+
+def _many(group: Any, texts: list[str]) -> int:
+    """Return how many rows of a row group are read at once."""
+    chunks = [chunk for name in texts for chunk in leaves(group, name)]
+    return _rows_of(sum(chunk.total_uncompressed_size for chunk in chunks), group.num_rows)
+
+
+def _rows_of(size: int, rows: int) -> int:
+    """Return how many rows are read at once, where pictures in text take `size` bytes in all: base64 is long."""
+    return max(1, min(_ROWS, _TEXT_BYTES * max(1, rows) // max(1, size)))
 
 
 def _lists(batch: Any, columns: list[str], json: set[str]) -> dict[str, list[Any]]:
