@@ -1261,7 +1261,8 @@ def test_qualities_are_no_classes() -> None:
     source = hf.from_collection(table([{"image": cell(), "faces": faces}], faces=feature))
     (face,) = objects(source)
     assert (face.category, face.attributes) == ("face", {"blur": "heavy", "pose": "typical"})
-    assert (source.categories, source.kinds) == (["face"], {"boxes", "attributes"})
+    assert source.categories == ["face"]
+    assert source.kinds == {"boxes", "attributes"}
 
 
 def test_numbers_are_no_qualities() -> None:
