@@ -40,7 +40,9 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
     warnings: list[str] = []
     images, paths = [], []
     for number, (image, header, fit) in enumerate(zip(sample.images, headers, fits, strict=True)):
-        own = [a for a in sample.annotations or () if a.image == number]
+        own = sample.annotations or []
+        if len(fits) > 1:
+            own = [a for a in own if a.image == number]
         frame = _frame(image, header, own, warnings)
         paths.append((_path(image, header, fit, frame), _extent(image, header, frame)))
         images.append(replace(image, width=fit.width, height=fit.height, frame="display", crop=None))
@@ -56,6 +58,9 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
                 continue
             if not outlines and annotation.segmentation is not None:
                 annotation = replace(annotation, segmentation=None)
+            if _stays(annotation, paths[number][0], fits[number]):
+                annotations.append(annotation)
+                continue
             try:
                 annotations.append(_moved(annotation, *paths[number], fits[number], warnings))
             except RecordError as error:
@@ -153,15 +158,19 @@ def _extent(image: Image, header: Header, frame: str) -> tuple[float, float]:
     return (header.width, header.height) if frame == "stored" else header.upright
 
 
+def _stays(annotation: Annotation, path: Affine, fit: Fit) -> bool:
+    """Whether a label is as it will be: nothing but a box, that lies inside its image and needn't move."""
+    if path is not _SAME or annotation.bbox is None or annotation.segmentation is not None or annotation.keypoints:
+        return False
+    x, y, w, h = annotation.bbox
+    return x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height
+
+
 def _moved(
     annotation: Annotation, path: Affine, extent: tuple[float, float], fit: Fit, warnings: list[str]
 ) -> Annotation:
     """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image."""
     bbox = annotation.bbox
-    if bbox is not None and path == _SAME and annotation.segmentation is None and not annotation.keypoints:
-        x, y, w, h = bbox
-        if x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height:
-            return annotation
     if bbox is not None:
         x, y, w, h = bbox if path == _SAME else _box(bbox, path)
         width, height = fit.width, fit.height

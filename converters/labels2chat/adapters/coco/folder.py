@@ -77,9 +77,12 @@ class Folder:
             entry.path = os.path.join(self.root, _relative(name, self.flat))
 
 
+_ABSOLUTE = re.compile(r"[A-Za-z]:|\w+://")
+
+
 def escapes(name: str) -> bool:
     """Whether a file name leaves the folder it is relative to, or is a URL."""
-    if "\0" in name or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:|\w+://", name):
+    if "\0" in name or name.startswith(("/", "\\")) or _ABSOLUTE.match(name):
         return True
     return ".." in name and ".." in name.replace("\\", "/").split("/")
 
