@@ -64,19 +64,26 @@ class Convention(Struct, frozen=True, kw_only=True):
 
         Each is rounded to the nearest step, halves to the even one, and clipped to the frame.
         """
+        return self.boxes([bbox], width, height)[0]
+
+    def boxes(self, bboxes: Iterable[Box], width: int, height: int) -> list[list[float]]:
+        """Write several boxes of one image, each as `box` does."""
         if self.square:
-            bbox, width, height = _padded(bbox, width, height)
-        x, y, w, h = bbox
-        across, down = self.frame(width, height) if self.grid is None else (self.grid, self.grid)
+            bboxes = [_padded(bbox, width, height) for bbox in bboxes]
+            width = height = max(width, height)
+        across, down = self.frame(width, height)
         right, bottom = (across, down) if self.top is None else (self.top, self.top)
-        digits = self.decimals or None
-        x1, y1 = round(x * across / width, digits), round(y * down / height, digits)
-        x2, y2 = round((x + w) * across / width, digits), round((y + h) * down / height, digits)
-        if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
-            x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
-            if digits:
-                x1, y1, x2, y2 = float(x1), float(y1), float(x2), float(y2)
-        return [y1, x1, y2, x2] if self.order == "yxyx" else [x1, y1, x2, y2]
+        digits, turned = self.decimals or None, self.order == "yxyx"
+        written: list[list[float]] = []
+        for x, y, w, h in bboxes:
+            x1, y1 = round(x * across / width, digits), round(y * down / height, digits)
+            x2, y2 = round((x + w) * across / width, digits), round((y + h) * down / height, digits)
+            if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
+                x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
+                if digits:
+                    x1, y1, x2, y2 = float(x1), float(y1), float(x2), float(y2)
+            written.append([y1, x1, y2, x2] if turned else [x1, y1, x2, y2])
+        return written
 
     def bbox(self, numbers: Sequence[float], width: int, height: int) -> Box:
         """Read corner coordinates back as x, y, width, height in pixels of a `width` x `height` image, clipped to it.
@@ -125,10 +132,12 @@ class Convention(Struct, frozen=True, kw_only=True):
         """Write (label, corner coordinates) of all objects in the family's own form; JSON is compact."""
         pairs = list(objects)
         if self.form == "json":
-            named = [{"label": label, key or self.key: numbers} for label, numbers in pairs]
             if self.key.endswith("_2d") and key is None:
                 named = [{self.key: numbers, "label": label} for label, numbers in pairs]
-            return msgspec.json.encode(named).decode()
+            else:
+                name = key or self.key
+                named = [{"label": label, name: numbers} for label, numbers in pairs]
+            return _JSON.encode(named).decode()
         if self.form == "paligemma":
             return " ; ".join(f"{self.place(numbers)} {label}" for label, numbers in pairs)
         if self.form == "florence":
@@ -151,17 +160,19 @@ class Convention(Struct, frozen=True, kw_only=True):
         )
 
 
-def _padded(bbox: Box, width: int, height: int) -> tuple[Box, int, int]:
-    """Move a box, cut to the image, into the image padded to a square; return that square's sides too.
+_JSON = msgspec.json.Encoder()
+
+
+def _padded(bbox: Box, width: int, height: int) -> Box:
+    """Move a box, cut to the image, into the image padded to a square of its longer side.
 
     The rule: expand2square in haotian-liu/LLaVA, llava/mm_utils.py.
     """
     x, y, w, h = bbox
     left, top = min(max(x, 0), width), min(max(y, 0), height)
     right, bottom = min(max(x + w, 0), width), min(max(y + h, 0), height)
-    side = max(width, height)
     across, down = _margins(width, height)
-    return (left + across, top + down, right - left, bottom - top), side, side
+    return left + across, top + down, right - left, bottom - top
 
 
 def _margins(width: int, height: int) -> tuple[int, int]:

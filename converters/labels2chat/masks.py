@@ -19,10 +19,11 @@ Rings = list[list[float]]
 """Polygons as [[x1, y1, x2, y2, ...], ...] in pixels: one object may have several parts."""
 
 
-def segmentation(value: Any) -> Rings | dict[str, Any] | None:
+def segmentation(value: Any, warnings: list[str] | None = None) -> Rings | dict[str, Any] | None:
     """Read a segmentation as the source has it: polygons, an RLE, the JSON text of either; None for none.
 
-    Rings of fewer than three points are left out. Raises RecordError (segmentation.bad) for anything else.
+    Rings of fewer than three points are left out, with a word among the warnings.
+    Raises RecordError (segmentation.bad) for anything else.
     """
     if isinstance(value, msgspec.Raw):
         try:
@@ -45,6 +46,8 @@ def segmentation(value: Any) -> Rings | dict[str, Any] | None:
             raise RecordError("segmentation.bad", "a polygon is a list of numbers")
         if len(ring) >= 6 and len(ring) % 2 == 0:
             rings.append(list(ring))
+        elif ring and warnings is not None:
+            warnings.append("segmentation.part_left_out")
     return rings or None
 
 

@@ -10,7 +10,7 @@ from labels2chat.errors import CODES, RecordError
 from labels2chat.images import deliver, fit, load, measure
 from labels2chat.target import load_target
 from labels2chat.template import load_template, template_names
-from labels2chat.types import Sample, Source
+from labels2chat.types import Problem, Sample, Source
 
 _FIRST = 10
 """So many examples of each problem are named."""
@@ -39,6 +39,10 @@ def survey(
         if len(named.setdefault(code, [])) < _FIRST:
             named[code].append(f"{place}: {message}" if place else message)
 
+    def note_of(sample: Sample, problem: Problem) -> None:
+        own = "" if sample.where.endswith(problem.where) else f" {problem.where}"  # an image's is in the sample's
+        note(problem.code, f"{sample.where}{own}", problem.message)
+
     for problem in source.problems:
         note(problem.code, problem.where, problem.message)
     for sample in source:
@@ -50,7 +54,7 @@ def survey(
         classes.update(sample.labels)
         _count(labels, sample)
         for problem in sample.problems:
-            note(problem.code, f"{sample.where} {problem.where}", problem.message)
+            note_of(sample, problem)
         remote = [image for image in sample.images if image.url and image.path is None and image.data is None]
         if remote:
             formats["only a URL"] += len(remote)
@@ -67,7 +71,7 @@ def survey(
             fits = [fit(header, len(data), target) for header, data in zip(headers, files, strict=True)]
             delivered, _ = deliver(sample, headers, fits)
             for problem in delivered.problems[len(sample.problems) :]:
-                note(problem.code, f"{sample.where} {problem.where}", problem.message)
+                note_of(sample, problem)
         except RecordError as error:
             if not any(problem.code.startswith("image.") for problem in sample.problems):
                 note(error.code, sample.where, str(error))

@@ -241,9 +241,9 @@ class Example(Struct, omit_defaults=True):
     def map_images(self, change: Callable[[Picture], Picture]) -> Example:
         """Return the same conversation with each image replaced by `change(image)`."""
         messages = [
-            replace(m, content=[part if isinstance(part, str) else change(part) for part in m.content])
-            if any(isinstance(part, Picture) for part in m.content)
-            else m
+            m
+            if len(m.content) == 1 and isinstance(m.content[0], str)
+            else replace(m, content=[part if isinstance(part, str) else change(part) for part in m.content])
             for m in self.messages
         ]
         return replace(self, messages=messages)

@@ -470,6 +470,7 @@ def test_captions(make_coco: MakeCoco) -> None:
         caption("Ünïcode 猫", id=5),
         caption("A dog.", id=6, image_id=2),
         caption(7, id=7),
+        caption(None, id=9),
         {"id": 8, "image_id": 1, "caption": "with a category that is not there", "category_id": 0},
     ]
     source = read(f"coco:{make_coco('captions_val2017.json', annotations=annotations, categories=[])}")
@@ -484,6 +485,7 @@ def test_captions(make_coco: MakeCoco) -> None:
         ("annotation.bad_record", "annotation 7"),
         ("caption.empty", "annotation 3"),
         ("caption.empty", "annotation 4"),
+        ("caption.empty", "annotation 9"),
     ]
 
 
@@ -574,6 +576,11 @@ def test_a_file_of_no_images(make_coco: MakeCoco) -> None:
         pytest.param("labels.json", "photos", "a.jpg b.jpg", id="one sub-folder of any name"),
         pytest.param("labels.json", "images", "a.jpg b.jpg", id="images beside it"),
         pytest.param("annotations/labels.json", ".", "train/a.jpg val/b.jpg", id="names with folders"),
+        pytest.param("annotations/val.json", "val/images", "a.jpg b.jpg", id="images in the split's folder"),
+        pytest.param("annotations/train/instances.json", "images/train", "a.jpg b.jpg", id="annotations in folders"),
+        pytest.param("annotations/val/1.json", ".", "images/val/a.jpg images/val/b.jpg", id="PoseTrack"),
+        pytest.param("COCO/train.json", "PNG", "a.jpg b.jpg", id="DocLayNet"),
+        pytest.param("Annotations/train.json", "Images", "a.jpg b.jpg", id="capitals"),
         pytest.param("labels.json", ".", "photos\\a.jpg photos\\b.jpg", id="Windows names"),
         pytest.param("labels.json", ".", "my photos/a b.jpg é.jpg", id="spaces and accents"),
     ],
@@ -844,6 +851,14 @@ def test_encodings(content: bytes, make_coco: MakeCoco) -> None:
         pytest.param(b"images: []", ":1:1: not JSON", id="YAML"),
         pytest.param(b"\x89PNG\r\n\x1a\n\xff\xff", "not UTF-8 text", id="a PNG"),
         pytest.param('{"images": "\xe9"}'.encode("latin-1"), "not UTF-8 text (byte 12)", id="Latin-1"),
+        pytest.param(b'{"images": [{"id": 1, "fi', "string; the file seems to be cut off", id="half a string"),
+        pytest.param(b"\x1f\x8b\x08\x00", "compressed; unpack it first", id="gzip"),
+        pytest.param(b"PK\x03\x04\x14\x00", "compressed; unpack it first", id="ZIP"),
+        pytest.param(
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            "the file is a git-LFS pointer; run `git lfs pull`",
+            id="git-LFS pointer",
+        ),
         pytest.param(b"[]", "this is a list", id="empty list"),
         pytest.param(b"[1, 2]", "this is a list", id="list of numbers"),
         pytest.param(

@@ -173,6 +173,7 @@ def test_images_option_of_a_folder_with_splits(make_coco: MakeCoco, write_images
         ({"metadata.json": {"name": "x"}, "samples.json": {"samples": []}}, False),  # FiftyOne's own export
         ({".hidden/a.json": {"images": [], "annotations": []}}, False),
         ({"x/y/a.json": {"images": [], "annotations": []}}, False),
+        ({"annotations/val/a.json": {"images": [], "annotations": []}}, True),
         ({}, False),
     ],
     ids=[
@@ -186,6 +187,7 @@ def test_images_option_of_a_folder_with_splits(make_coco: MakeCoco, write_images
         "FiftyOne",
         "hidden",
         "two below",
+        "sorted annotations",
         "none",
     ],
 )

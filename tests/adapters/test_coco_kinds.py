@@ -240,6 +240,35 @@ def test_all_boxes_of_an_image_lost_is_no_negative(make_coco: MakeCoco) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"keypoints": [5, 5, 2]}, "keypoints"),
+        ({"segmentation": [[4, 3, 24, 3, 24, 13]]}, "box"),
+        ({"segmentation": [], "keypoints": []}, "annotation.bad_record"),
+        ({}, "annotation.bad_record"),
+    ],
+    ids=["keypoints", "outline", "nothing", "no keys"],
+)
+def test_an_empty_list_for_a_box(keys: Record, expected: str, make_coco: MakeCoco) -> None:
+    source = read(f"coco:{make_coco(images=[image()], annotations=[box(bbox=[], **keys)])}")
+    (sample,) = source
+    said = [problem.code for problem in sample.problems]
+    for annotation in sample.annotations or ():
+        said.append("keypoints" if annotation.bbox is None else "box")
+    assert said == [expected]
+    assert source.notes == {"images": 1, "annotations": 1}
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+def test_annotations_that_can_not_be_read_are_counted_as_annotations(low_memory: str, make_coco: MakeCoco) -> None:
+    images = [image(n, f"{n}.jpg") for n in range(1, 4)]
+    records = [box(id=1, bbox=[1, 2]), box(id=2), box(id=3, image_id=2, bbox=[1]), {"id": 4}, 7]
+    source = read(f"coco:{make_coco(images=images, annotations=records)}", low_memory=low_memory)
+    assert source.notes == {"images": 3, "annotations": 5, "images_without_annotations": 1}
+    assert [code for code, _ in problems(source)] == ["annotation.bad_record"] * 4
+
+
 def test_an_empty_list_of_annotations_is_a_list_of_negatives_and_none_is_not(make_coco: MakeCoco) -> None:
     for records, expected in (([], [[], []]), (None, [None, None])):
         assert [sample.annotations for sample in read(f"coco:{make_coco(annotations=records)}")] == expected
@@ -386,11 +415,12 @@ def only_sample(source: Source) -> Sample:
         ({"id": 1, "category_id": 9, "area": 6, "bbox": [0, 0, 2, 3]}, ["annotation.unknown_category"], 0),
         ({"id": 1, "category_id": 1, "area": 6, "bbox": [0, 0, 0, 3]}, ["box.empty"], 0),
         ({"id": 1, "category_id": 1, "area": 6}, [], 1),  # the box is the mask's
+        ({"id": 1, "category_id": 1, "area": 6, "bbox": []}, [], 1),
         ({"id": 1, "category_id": 1, "area": "", "bbox": ["0", 0, 2, 3]}, [], 1),
         ({"id": 1, "category_id": 1, "area": 6, "bbox": [0, 0, 2]}, ["annotation.bad_record"], 0),
         (7, ["annotation.bad_record"], 0),
     ],
-    ids=["area", "no pixel", "category", "empty box", "no box", "quotes", "three numbers", "no object"],
+    ids=["area", "no pixel", "category", "empty box", "no box", "empty list", "quotes", "three numbers", "no object"],
 )
 def test_odd_segments(segment: Any, codes: list[str], count: int, make_coco: MakeCoco) -> None:
     (sample,) = read(f"coco:{panoptic(make_coco, segments=[segment])}", masks=True)

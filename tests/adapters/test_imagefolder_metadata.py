@@ -187,6 +187,13 @@ def test_a_bad_row_is_a_problem(row: Any, code: str, tmp_path: Path) -> None:
         read(f"imagefolder:{data}", strict=True)
 
 
+def test_a_table_without_file_names_says_what_it_has(tmp_path: Path) -> None:
+    data = make(tmp_path, "1.jpg")
+    (data / "metadata.csv").write_text("file_name;caption\n1.jpg;x\n")
+    (problem,) = read(f"imagefolder:{data}").problems
+    assert problem.message == "no file_name (columns: file_name;caption)"
+
+
 def test_images_without_a_row_are_kept_and_counted(tmp_path: Path) -> None:
     data = make(tmp_path, "1.jpg", "2.jpg", rows=[{"file_name": "1.jpg", "caption": "x"}])
     source = read(f"imagefolder:{data}")

@@ -125,6 +125,30 @@ def test_a_file_of_no_known_format(name: str, tmp_path: Path) -> None:
     assert f"imagefolder:{path}" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("results.json", b'[{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]', "results file"),
+        ("captions.json", b'[{"image_id": 1, "caption": "A cat."}]', "this is a COCO results file"),
+        ("pointer.json", b"version https://git-lfs.github.com/spec/v1\n", "is a git-LFS pointer; run `git lfs pull`"),
+        ("photos.zip", b"PK\x05\x06" + bytes(18), "photos.zip is not a folder; unpack the archive first"),
+    ],
+    ids=["results", "captions", "git-LFS pointer", "ZIP"],
+)
+def test_a_file_that_is_known_and_can_not_be_read(name: str, content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(SourceError) as caught:
+        read(str(path))
+    assert message in str(caught.value)
+
+
+def test_a_list_that_shows_its_pictures_is_no_results_file(tmp_path: Path) -> None:
+    path = tmp_path / "captions.json"
+    path.write_text('[{"image_id": 1, "image": "a.jpg", "caption": "A cat."}]')
+    assert (coco.detect(path), adapter("hf").detect(path)) == (False, True)
+
+
 def test_a_folder_without_images_is_of_no_known_format(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is no format that can be told"):
         read(str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -238,6 +239,53 @@ def test_a_box_outside_becomes_a_problem_and_the_others_stay() -> None:
     ]
     assert len(before.problems) == 1, "the source's own record must stay as it was: a Source is walked over twice"
     assert len(before.annotations or []) == 3
+
+
+@pytest.mark.parametrize(
+    ("outline", "message"),
+    [
+        ([[1, 2, 3, 4, 5, 6]], None),
+        ({"size": [100, 200], "counts": [20_000]}, None),
+        ({"size": [50, 100], "counts": [5_000]}, None),  # a mask may be smaller than its image
+        ({"size": [67, 133], "counts": [67 * 133]}, None),  # and rounded
+        ("x", "neither polygons nor an RLE"),
+        ([["x"]], "a polygon is a list of numbers"),
+        ({"size": [100, 200], "counts": [1]}, "the RLE's runs don't add up to 100 x 200"),
+        ({"size": [200, 100], "counts": [20_000]}, "the RLE is 100 x 200, the image 200 x 100"),
+        ({"size": [100_000, 200_000], "counts": [20_000_000_000]}, "the RLE is 200000 x 100000, which no image is"),
+    ],
+    ids=["polygon", "RLE", "half", "two thirds", "text", "list of text", "runs", "other size", "huge"],
+)
+def test_an_outline_that_can_not_be_read_leaves_its_box(outline: Any, message: str | None) -> None:
+    before = sample((1, 2, 3, 4))
+    (cat,) = before.annotations or []
+    cat.segmentation = outline
+    half = Fit(100, 50, "jpeg", "RGB", False)
+    delivered, _ = deliver(before, [PLAIN], [half])
+    (moved,) = delivered.annotations or []
+    assert moved.bbox == (0.5, 1, 1.5, 2)
+    assert (moved.segmentation is None) is (message is not None)
+    problems = [] if message is None else [Problem("segmentation.bad", message, "annotation 0")]
+    assert delivered.problems == problems
+    assert delivered.not_exhaustive == [cat.category] * len(problems)
+
+
+def test_a_box_that_stays_without_its_outline_is_clipped_once() -> None:
+    before = sample((190, 2, 30, 4))
+    (cat,) = before.annotations or []
+    cat.segmentation = "x"
+    delivered, warnings = deliver(before, [PLAIN], [unchanged(PLAIN)])
+    assert [annotation.bbox for annotation in delivered.annotations or []] == [(190, 2, 10, 4)]
+    assert warnings == ["box.clipped"]
+
+
+def test_parts_of_an_outline_that_are_no_polygon_are_counted() -> None:
+    before = sample((1, 2, 3, 4))
+    (cat,) = before.annotations or []
+    cat.segmentation = [[1, 2, 3, 4, 5, 6], [1, 2], [], [1, 2, 3, 4]]
+    delivered, warnings = deliver(before, [PLAIN], [unchanged(PLAIN)])
+    assert [annotation.segmentation for annotation in delivered.annotations or []] == [[[1, 2, 3, 4, 5, 6]]]
+    assert warnings == ["segmentation.part_left_out"] * 2
 
 
 @pytest.mark.parametrize(

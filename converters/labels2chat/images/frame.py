@@ -23,6 +23,9 @@ from labels2chat.types import Annotation, Box, Image, Problem, Sample
 _SLACK = 1.0
 """Pixels by which a box may leave its image without a word: annotation tools round."""
 
+_LARGEST = 1 << 28
+"""Pixels of a mask that are worth their memory."""
+
 Affine = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f of x' = ax + by + c, y' = dx + ey + f: every step from the dataset's frame to the delivered one."""
 
@@ -32,15 +35,18 @@ _SAME: Affine = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bool = True) -> tuple[Sample, list[str]]:
     """Return the sample in the delivered frame, labels clipped to their image, and the warnings to count.
 
-    Boxes outside their image are left out and become `problems`; outside a crop they are merely counted. Polygons are
-    clipped, keypoints outside are left out, run-length masks are warped pixel by pixel; without `outlines` all
-    segmentations are dropped, which a template that doesn't look at them never notices.
+    Boxes outside their image are left out and become `problems`; outside a crop they are merely counted. An outline
+    that can't be read is a problem too, and its box stays. Polygons are clipped, keypoints outside are left out,
+    run-length masks are warped pixel by pixel; without `outlines` all segmentations are dropped, which a template that
+    doesn't look at them never notices.
     Raises RecordError (image.size_mismatch) when the dataset declares a size that the file doesn't have.
     """
     warnings: list[str] = []
     images, paths = [], []
     for number, (image, header, fit) in enumerate(zip(sample.images, headers, fits, strict=True)):
-        own = [a for a in sample.annotations or () if a.image == number]
+        own = sample.annotations or []
+        if len(fits) > 1:
+            own = [a for a in own if a.image == number]
         frame = _frame(image, header, own, warnings)
         paths.append((_path(image, header, fit, frame), _extent(image, header, frame)))
         images.append(replace(image, width=fit.width, height=fit.height, frame="display", crop=None))
@@ -56,15 +62,20 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
                 continue
             if not outlines and annotation.segmentation is not None:
                 annotation = replace(annotation, segmentation=None)
+            if _stays(annotation, paths[number][0], fits[number]):
+                annotations.append(annotation)
+                continue
+            known = len(problems)
             try:
-                annotations.append(_moved(annotation, *paths[number], fits[number], warnings))
+                annotations.append(_moved(annotation, *paths[number], fits[number], warnings, problems))
             except RecordError as error:
                 if fits[number].crop is not None and error.code == "box.outside":
                     warnings.append("box.outside_crop")
                     continue
                 problems.append(Problem(error.code, str(error), f"annotation {annotation.id}"))
+            if len(problems) > known:
                 unsure.append(annotation.category)
-    if unsure:  # a class that lost an object can't be counted any more
+    if unsure:  # a class that lost an object, or an outline, can't be counted any more
         sample = replace(sample, not_exhaustive=[*sample.not_exhaustive, *unsure])
     return replace(sample, images=images, annotations=annotations, problems=problems), warnings
 
@@ -153,15 +164,27 @@ def _extent(image: Image, header: Header, frame: str) -> tuple[float, float]:
     return (header.width, header.height) if frame == "stored" else header.upright
 
 
+def _stays(annotation: Annotation, path: Affine, fit: Fit) -> bool:
+    """Whether a label is as it will be: nothing but a box, that lies inside its image and needn't move."""
+    if path is not _SAME or annotation.bbox is None or annotation.segmentation is not None or annotation.keypoints:
+        return False
+    x, y, w, h = annotation.bbox
+    return x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height
+
+
 def _moved(
-    annotation: Annotation, path: Affine, extent: tuple[float, float], fit: Fit, warnings: list[str]
+    annotation: Annotation,
+    path: Affine,
+    extent: tuple[float, float],
+    fit: Fit,
+    warnings: list[str],
+    problems: list[Problem],
 ) -> Annotation:
-    """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image."""
+    """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image.
+
+    An outline that can't be read costs no box.
+    """
     bbox = annotation.bbox
-    if bbox is not None and path == _SAME and annotation.segmentation is None and not annotation.keypoints:
-        x, y, w, h = bbox
-        if x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height:
-            return annotation
     if bbox is not None:
         x, y, w, h = bbox if path == _SAME else _box(bbox, path)
         width, height = fit.width, fit.height
@@ -177,7 +200,13 @@ def _moved(
         bbox = (x, y, w, h)
     segmentation, keypoints = annotation.segmentation, annotation.keypoints
     if segmentation is not None:
-        segmentation = _outline(segmentation, path, extent, fit)
+        try:
+            segmentation = _outline(segmentation, path, extent, fit, warnings)
+        except RecordError as error:
+            if bbox is None:
+                raise
+            problems.append(Problem(error.code, str(error), f"annotation {annotation.id}"))
+            segmentation = None
     if keypoints:
         moved = [replace(p, x=x, y=y) for p in keypoints for x, y in [_point(p.x, p.y, path)]]
         keypoints = [p for p in moved if 0 <= p.x <= fit.width and 0 <= p.y <= fit.height]
@@ -186,13 +215,17 @@ def _moved(
     return replace(annotation, bbox=bbox, segmentation=segmentation, keypoints=keypoints)
 
 
-def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit) -> Any:
-    """Move polygons, clipped to the image, or warp a run-length mask."""
-    shape = masks.segmentation(value)
+def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit, warnings: list[str]) -> Any:
+    """Move polygons, clipped to the image, or warp a run-length mask, which may be smaller or larger than the image."""
+    shape = masks.segmentation(value, warnings)
     if shape is None:
         return None
     if isinstance(shape, dict):
         height, width = shape["size"]
+        other = extent != (1.0, 1.0) and abs(width * extent[1] - height * extent[0]) > max(width, height, *extent)
+        if other or width * height > _LARGEST:
+            image = f", the image {extent[0]} x {extent[1]}" if other else ", which no image is"
+            raise RecordError("segmentation.bad", f"the RLE is {width} x {height}{image}")
         path = _then((extent[0] / width, 0.0, 0.0, 0.0, extent[1] / height, 0.0), path) if width and height else path
         same = path == _SAME and (width, height) == (fit.width, fit.height)
         return shape if same else _warp(shape, path, fit)

@@ -63,11 +63,12 @@ def _joined(group: list[Sample]) -> Sample:
 
 def _shared_out(samples: Iterable[Sample], prompts: list[Prompt]) -> Iterator[tuple[int, Sample]]:
     """Yield each sample with the number of its template: of those that it has labels for, the one most behind."""
+    if len(prompts) == 1:
+        yield from ((0, sample) for sample in samples)
+        return
     mix = Mix([prompt.weight for prompt in prompts])
     for sample in samples:
-        fitting = [0]
-        if len(prompts) > 1:
-            fitting = [number for number, prompt in enumerate(prompts) if prompt.template.fits(sample)]
+        fitting = [number for number, prompt in enumerate(prompts) if prompt.template.fits(sample)]
         yield mix.choose(fitting or [0]), sample
 
 

@@ -21,8 +21,16 @@ _LOSSY_BYTES = 0.4
 """A guess at the bytes per pixel of a photograph, where the policy bounds the pixels."""
 
 
+def sized(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Add to each task what its image files weigh."""
+    for task in tasks:
+        for image in task.sample.images:
+            task.size += file_size(image)
+        yield task
+
+
 def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool = False) -> Iterator[Entry]:
-    """Cut the tasks into shards: contiguous runs of one split, each as much as one file is likely to hold.
+    """Cut sized tasks into shards: contiguous runs of one split, each as much as one file is likely to hold.
 
     With `one_file` a split is one shard.
     """
@@ -36,7 +44,6 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
     numbers: Counter[str] = Counter()
     for task in tasks:
         sample, split = task.sample, task.sample.split
-        task.size = sum(file_size(image) for image in sample.images)
         count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
         image = min(task.size, heaviest) * 4 / 3 if inline else 0
         if (crop := job.prompts[task.prompt].template.file.crop) is not None:

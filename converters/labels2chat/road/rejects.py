@@ -10,7 +10,9 @@ from labels2chat.types import Problem, Sample
 
 def reject(problem: Problem, sample: Sample | None, example_id: str | None, what: str) -> dict[str, Any]:
     """Write a line: what was left out (a record, a sample, an example), its code, and what to do about it."""
-    place = ", ".join(part for part in ((sample.where if sample else ""), problem.where) if part)
+    place = sample.where if sample else ""
+    if not place.endswith(problem.where):  # an image's place is in its sample's
+        place = f"{place}, {problem.where}" if place else problem.where
     row = {
         "sample_id": sample.id if sample else None,
         "example_id": example_id,

@@ -28,18 +28,19 @@ from labels2chat.files import locked
 from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.packs import PACKS, pack_of, rows
 from labels2chat.packs.card import card
+from labels2chat.road.ahead import Ahead
 from labels2chat.road.assign import assign, grouped
 from labels2chat.road.budget import Budget, choose
 from labels2chat.road.job import Job, Prompt
 from labels2chat.road.memory import open_source
 from labels2chat.road.output import SideFiles, close, make_folder, start_over, take_up
 from labels2chat.road.pictures import AS_FILES, gone
-from labels2chat.road.plan import outline, plan
+from labels2chat.road.plan import outline, plan, sized
 from labels2chat.road.rejects import clean
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.road.sieve import OnLikely, Sieve, settle
 from labels2chat.screen import ceiling_warning, load_rules, open_screen
-from labels2chat.shards import Entry, Report, damage, digest, sweep
+from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target, target_names
 from labels2chat.template import Template, load_template
 from labels2chat.types import Example, Sample, Source
@@ -198,7 +199,12 @@ def convert(
         file_bytes = Limit(budget.file_bytes, target.file_bytes.source)
         job = replace(job, policy=budget.policy, target=replace(target, file_bytes=file_bytes))
     found = budget.report() if budget else None
-    entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
+
+    def planned() -> tuple[Iterator[Entry], Ahead[Task]]:
+        tasks = Ahead(sized(assign(samples, job)))
+        return plan(tasks, job, shard_size, one_file=budget is not None), tasks
+
+    entries, tasks = planned()
     if dry_run:
         lines = outline(entries, job)
         if budget is not None:
@@ -238,13 +244,12 @@ def convert(
     with locked(out):
         finished = take_up(out, identity, overwrite)
         try:
-            reports, kept = _work(entries, finished, job, crew, workers, source.count, progress)
+            reports, kept = _work(entries, tasks, finished, job, crew, workers, source.count, progress)
         except OutputExistsError:  # the same run of other data
             if not (overwrite and finished):
                 raise
             start_over(out, identity)
-            entries = plan(assign(samples, job), job, shard_size, one_file=budget is not None)
-            reports, kept = _work(entries, {}, job, crew, workers, source.count, progress)
+            reports, kept = _work(*planned(), {}, job, crew, workers, source.count, progress)
         told = sieve.told() | ({"fit": found} if found else {})
         side_files = _side_files(target, pack, source)
         manifest = close(out, identity, source, reports, started, sieve.rejects, told, side_files)
@@ -264,6 +269,7 @@ def convert(
 
 def _work(
     entries: Iterable[Entry],
+    tasks: Ahead[Task],
     finished: dict[str, Report],
     job: Job,
     crew: Crew,
@@ -271,7 +277,10 @@ def _work(
     count: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[list[Report], int]:
-    """Bring each entry to its report: the one that is there, or a new one. Reports come in the plan's order."""
+    """Bring each entry to its report: the one that is there, or a new one. Reports come in the plan's order.
+
+    While the workers are busy with one entry, the `tasks` of the next are fetched.
+    """
     reports: dict[str, Report] = {}
     names: list[str] = []
     state = Progress(0, 0, 0, count)
@@ -303,11 +312,15 @@ def _work(
         if progress is not None:
             progress(state)
 
+    def tell_and_fetch(samples: int, examples: int, rejected: int) -> None:
+        tell(samples, examples, rejected)
+        tasks.fetch(samples)
+
     made: list[Report] = []
     last: Future[Report] | None = None
     try:
         for entry in pending():
-            shard = convert_shard(entry, job, crew, workers, tell, alone=not state.examples)
+            shard = convert_shard(entry, job, crew, workers, tell_and_fetch, alone=not state.examples)
             if last is not None:
                 made.append(last.result())
             last = shard

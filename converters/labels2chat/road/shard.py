@@ -17,7 +17,7 @@ from labels2chat.errors import CODES, OutputError, SourceError
 from labels2chat.files import saying
 from labels2chat.road.job import Job
 from labels2chat.road.pictures import settle
-from labels2chat.road.sample import Outcome, convert_sample
+from labels2chat.road.sample import Outcome, convert_samples
 from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
 from labels2chat.types import Line
 
@@ -103,8 +103,7 @@ def _labour(number: int, count: int, chunks: list[list[Task]], job: Job) -> Iter
     """Bring every `count`th chunk to lines."""
     for chunk in chunks[number::count]:
         said = _Chunk([], Report("", "", ""), [])
-        for task in chunk:
-            outcome = convert_sample(task, job)
+        for task, outcome in zip(chunk, convert_samples(chunk, job), strict=True):
             said.lines += outcome.lines
             said.files += outcome.files
             _count(said.counts, outcome)

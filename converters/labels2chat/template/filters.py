@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -65,10 +67,8 @@ def boxes(
     label_key: str = "label",
 ) -> list[dict[str, Any]]:
     """Write labels as objects with a name and corner coordinates; those that rounding makes vanish are left out."""
-    return [
-        {label_key: label["class"], key or way.key: numbers}
-        for label, way, numbers in _written(context, labels, coordinates)
-    ]
+    name = key or _way(context, coordinates).key
+    return [{label_key: label, name: numbers} for label, numbers in _written(context, labels, coordinates)]
 
 
 @pass_context
@@ -76,8 +76,7 @@ def detections(
     context: Context, labels: Iterable[Label], coordinates: str | None = None, key: str | None = None
 ) -> str:
     """Write labels as the convention's family writes its answers: JSON, or its tokens."""
-    pairs = [(label["class"], numbers) for label, _, numbers in _written(context, labels, coordinates)]
-    return _way(context, coordinates).answer(pairs, key)
+    return _way(context, coordinates).answer(_written(context, labels, coordinates), key)
 
 
 @pass_context
@@ -293,22 +292,17 @@ DRAWN = frozenset(("shuffle", "choice", "wrong_class", "wrong_count", "shifted",
 """Filters whose result depends on the sample even where their input doesn't."""
 
 
-def _written(
-    context: Context, labels: Iterable[Label], coordinates: str | None
-) -> list[tuple[Label, Convention, list[float]]]:
-    """Return (label, convention, numbers) of each label with a box; count those that rounding makes vanish."""
-    way, images, result = _way(context, coordinates), context["images"], []
-    for label in labels:
-        bbox = label["bbox"]
-        if bbox is None:
-            continue
-        image = images[label["image"]]
-        width, height = image["width"], image["height"]
-        numbers = way.box(bbox, width, height) if width and height else way.box(bbox, *_size(context, label))
-        if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
-            context["_notes"].append("box.vanished")
-        else:
-            result.append((label, way, numbers))
+def _written(context: Context, labels: Iterable[Label], coordinates: str | None) -> list[tuple[str, list[float]]]:
+    """Return the class and the numbers of each label with a box; count those that rounding makes vanish."""
+    way, result = _way(context, coordinates), list[tuple[str, list[float]]]()
+    for _, run in groupby([label for label in labels if label["bbox"] is not None], itemgetter("image")):
+        shown = list(run)
+        boxes = way.boxes([label["bbox"] for label in shown], *_size(context, shown[0]))
+        for label, numbers in zip(shown, boxes, strict=True):
+            if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
+                context["_notes"].append("box.vanished")
+            else:
+                result.append((label["class"], numbers))
     return result
 
 
@@ -317,7 +311,7 @@ def _part(context: Context, label: Label, part: str, coordinates: str | None) ->
     way, width, height = _frame(context, label, coordinates)
     if part == "box":
         written = _written(context, [label], coordinates)
-        return way.place(written[0][2]) if written else None
+        return way.place(written[0][1]) if written else None
     if part == "point":
         return point(context, label, coordinates) if label["bbox"] else None
     if part == "keypoints":

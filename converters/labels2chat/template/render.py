@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import jinja2
 import msgspec
 from jinja2.exceptions import TemplateError as JinjaError
+from jinja2.runtime import Context
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -107,7 +107,7 @@ class Setting(Struct):
     """Whether the rejected answer is wanted too."""
     statistics: balance.Statistics | None = None
     """Counts over the dataset, for negatives that are not drawn at random."""
-    rendered: dict[tuple[str, str], str] = field(default_factory=dict)
+    rendered: dict[tuple[str, str], list[Part]] = field(default_factory=dict)
     """The texts that say the same for every sample, but for the note on coordinates, which may name the image's size:
     by their path in the template and that note."""
 
@@ -230,18 +230,16 @@ class Template(Struct):
             if len(self.scripts) > 1:
                 number = int(draw(*seed, "variant") * len(self.scripts)) if wording is None else wording
                 number %= len(self.scripts)
-            say = partial(self._content, sample=sample, setting=setting, wording=wording)
-            messages = list(self._messages(self.scripts[number], context, say))
-            if not any(message.role == "user" for message in messages):
+            messages = list(self._messages(self.scripts[number], context, setting, wording))
+            if "user" not in [message.role for message in messages]:
                 continue
             shown, start = context.get("_shown", (sample, 0))
             self._place_images(messages, shown, setting, start)
             example = Example(sample.id + f"#{key}" * bool(key), messages, sample.id)
             worse = self.rejected[number]
             if setting.preference and worse is not None:
-                example.rejected = " ".join(
-                    part for part in say(worse, {**context, "_notes": []}) if isinstance(part, str)
-                )
+                said = self._content(worse, {**context, "_notes": []}, setting, wording)
+                example.rejected = " ".join(part for part in said if isinstance(part, str))
             examples.append(example)
         return examples
 
@@ -444,11 +442,11 @@ class Template(Struct):
         return order(asked, *seed, "classes")
 
     def _messages(
-        self, blocks: list[Block], context: dict[str, Any], say: Callable[..., list[Part]]
+        self, blocks: list[Block], context: dict[str, Any], setting: Setting, wording: int | None
     ) -> Iterator[Message]:
         for block in blocks:
             if block.words is not None:
-                content = say(block.words, context)
+                content = self._content(block.words, context, setting, wording)
                 if content:
                     yield Message(block.role, content, block.weight, block.name)
             elif block.loop is not None:
@@ -457,7 +455,7 @@ class Template(Struct):
                 for i, item in enumerate(items):
                     loop = {"index": i + 1, "index0": i, "first": i == 0, "last": i == size - 1, "length": size}
                     inner = {**context, "item": item, "loop": loop, "_draw": (*context["_draw"], i)}
-                    yield from self._messages(block.do, inner, say)
+                    yield from self._messages(block.do, inner, setting, wording)
 
     def _value(self, text: Text, context: dict[str, Any]) -> Any:
         try:
@@ -466,9 +464,7 @@ class Template(Struct):
         except _FAILURES as error:
             raise self._failed(text, error, context) from None
 
-    def _content(
-        self, words: Words, context: dict[str, Any], sample: Sample, setting: Setting, wording: int | None
-    ) -> list[Part]:
+    def _content(self, words: Words, context: dict[str, Any], setting: Setting, wording: int | None) -> list[Part]:
         texts = words.texts
         text = texts[0]
         if len(texts) > 1:
@@ -476,15 +472,22 @@ class Template(Struct):
                 text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
             else:
                 text = texts[wording % len(texts)]
-        kept = (text.path, context["coords_note"]) if text.constant else None
-        rendered = setting.rendered.get(kept) if kept else None
-        if rendered is None:
-            try:
-                rendered = to_json(text.expression(context)) if text.expression else _render(text.template, context)
-            except _FAILURES as error:
-                raise self._failed(text, error, context) from None
-            if kept and len(setting.rendered) < _KEPT:
-                setting.rendered[kept] = rendered
+        if not text.constant:
+            return self._parts(text, context)
+        key = (text.path, context["coords_note"])
+        parts = setting.rendered.get(key)
+        if parts is None:
+            parts = self._parts(text, context)
+            if len(setting.rendered) < _KEPT:
+                setting.rendered[key] = parts
+        return list(parts)
+
+    def _parts(self, text: Text, context: dict[str, Any]) -> list[Part]:
+        """Render a text, cut where its images stand."""
+        try:
+            rendered = to_json(text.expression(context)) if text.expression else _render(text.template, context)
+        except _FAILURES as error:
+            raise self._failed(text, error, context) from None
         if self.mark not in rendered:
             rendered = rendered.strip()
             return [rendered] if rendered or text.expression else []
@@ -514,14 +517,16 @@ class Template(Struct):
             Picture(i, image.name, image.width or 0, image.height or 0, detail=setting.detail)
             for i, image in enumerate(sample.images, start)
         ]
-        marked = 0
-        for message in messages:
-            for i, part in enumerate(message.content):
-                if isinstance(part, Picture):
-                    if marked >= len(pictures):
-                        raise RecordError("template.failed", "the template has more <image> than there are images")
-                    message.content[i] = pictures[marked]
-                    marked += 1
+        marked = [
+            (message.content, i)
+            for message in messages
+            for i, part in enumerate(message.content)
+            if isinstance(part, Picture)
+        ]
+        if len(marked) > len(pictures):
+            raise RecordError("template.failed", "the template has more <image> than there are images")
+        for (content, i), picture in zip(marked, pictures, strict=False):
+            content[i] = picture
         if not marked:
             first = next(message for message in messages if message.role == "user")
             first.content[:0] = pictures
@@ -532,16 +537,16 @@ REHEARSAL = "\0rehearsal"
 
 
 def _render(template: jinja2.Template | None, context: dict[str, Any]) -> str:
+    if template is None:
+        return ""
+    environment = template.environment
+    names = {**environment.globals, **context}  # Template.new_context merges them by way of a ChainMap, slowly
     pieces, size = [], 0
-    if template is not None:
-        environment = template.environment
-        names = {**environment.globals, **context}  # Template.new_context merges them by way of a ChainMap, slowly
-        inside = environment.context_class(environment, names, template.name, template.blocks)
-        for piece in template.root_render_func(inside):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_TEXT:
-                raise RecordError("template.failed", f"the text is longer than {MAX_TEXT:,} characters")
+    for piece in template.root_render_func(Context(environment, names, template.name, template.blocks)):
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_TEXT:
+            raise RecordError("template.failed", f"the text is longer than {MAX_TEXT:,} characters")
     return "".join(pieces)
 
 

@@ -86,6 +86,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
     def wrap_str_format(self, value: Any) -> None:
         """Leave str.format to `is_safe_attribute`, which refuses it: Jinja's own wrapper would let widths through."""
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Look into a dict without asking for a method of that name first: the keys of ours are no methods."""
+        if type(obj) is dict and attribute in obj and not hasattr(dict, attribute):
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Allow a value's fields, and of methods only the harmless ones."""
         if callable(value):

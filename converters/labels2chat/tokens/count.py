@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from labels2chat.tokens.image import family
 from labels2chat.tokens.text import TextCounter, slices, text_counter
-from labels2chat.types import Example, Message, Picture
+from labels2chat.types import Example, Message
 
 PER_MESSAGE, PER_EXAMPLE = 4, 2
 
@@ -70,9 +70,13 @@ def count_tokens(
 def most_tokens(example: Example, model: str = "gpt-4o") -> int:
     """Return what the example is not above, by its bytes alone: a token is at least one."""
     most = PER_EXAMPLE + PER_MESSAGE * len(example.messages) + _bytes(example.rejected or "")
+    pictures = 0
     for message in example.messages:
-        most += sum(map(_bytes, texts(message)))
-    pictures = sum(isinstance(part, Picture) for message in example.messages for part in message.content)
+        for text in texts(message):
+            most += _bytes(text)
+        pictures += len(message.content)
+        for part in message.content:
+            pictures -= isinstance(part, str)
     return most + pictures * family(model).most if pictures else most
 
 

@@ -86,8 +86,9 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         return _attach_segments(sample, annotations, record, labels, how)
     category = _category(record, labels.categories)
     if category is None:
-        sample.problems.append(_unknown(record, place))
-        return 1
+        captioned = record.category_id is None and record.bbox is None and "caption" in labels.keys
+        sample.problems.append(Problem("caption.empty", "no text", place) if captioned else _unknown(record, place))
+        return 0 if captioned else 1
     box: Box | None = None
     fault: Problem | None = None
     outline = record.segmentation if outlined(record) else None

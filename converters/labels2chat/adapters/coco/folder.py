@@ -13,6 +13,8 @@ from labels2chat.types import Image, Problem
 _PROBE = 20
 """How many file names are looked for in each place; where none is found, all are."""
 _FAR = 2000
+_ASIDE = {"annotations", "annotation", "labels", "coco"}
+"""Names of folders that may hold the labels of images elsewhere."""
 
 
 class Folder:
@@ -77,9 +79,12 @@ class Folder:
             entry.path = os.path.join(self.root, _relative(name, self.flat))
 
 
+_ABSOLUTE = re.compile(r"[A-Za-z]:|\w+://")
+
+
 def escapes(name: str) -> bool:
     """Whether a file name leaves the folder it is relative to, or is a URL."""
-    if "\0" in name or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:|\w+://", name):
+    if "\0" in name or name.startswith(("/", "\\")) or _ABSOLUTE.match(name):
         return True
     return ".." in name and ".." in name.replace("\\", "/").split("/")
 
@@ -109,23 +114,37 @@ def _all_different(names: list[str]) -> bool:
 
 
 def _usual_places(path: Path, token: str) -> list[Path]:
-    """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne and Roboflow around an annotation file."""
+    """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne, Roboflow and PoseTrack around an annotation file."""
     near = path.parent
     above = near / ".." if near.name in ("", "..") else near.parent
-    tokens = dict.fromkeys((re.split(r"[_.]", path.stem)[-1], *filter(None, [token])))
+    tokens, roots = [re.split(r"[_.]", path.stem)[-1], token], [above]
+    if above.name.lower() in _ASIDE:  # annotations/train/instances.json
+        tokens, roots = [*tokens, near.name], [above, above.parent]
+    tokens = [token for token in dict.fromkeys(tokens) if token]
     places = [
         place
         for token in tokens
-        for place in (above / "images" / token, above / token, near / token, near / "images" / token)
+        for root in roots
+        for place in (
+            root / "images" / token,
+            root / token,
+            root / token / "images",
+            near / token,
+            near / "images" / token,
+        )
     ]
     places += [
         child
-        for root in (above, above / "images")
-        for child in _children(root, tuple(token.lower() for token in tokens if token))  # train: train2017
+        for root in roots
+        for folder in (root, root / "images")
+        for child in _children(folder, tuple(token.lower() for token in tokens))  # train: train2017
     ]
     places += [above / "images", near / "images", near / "data", above / "data", near, above]
-    places += _children(near, "")
-    return [place for place in dict.fromkeys(places) if place.is_dir()]
+    places += [roots[-1] / "images", roots[-1]]
+    beside = _children(near, "")
+    if near.name.lower() in _ASIDE and not beside:  # COCO/train.json beside PNG/: any folder may be the one
+        beside = _children(above, "")
+    return [place for place in dict.fromkeys([*places, *beside]) if place.is_dir()]
 
 
 def _children(folder: Path, start: str | tuple[str, ...]) -> list[Path]:

@@ -133,9 +133,9 @@ def finish(
         problems.append(Problem("annotation.orphan", message, f"annotation {record.id}"))
     notes = {
         "images": len(images),
-        "annotations": found["annotations"],
+        "annotations": found["annotations"] + content.lost,
         "crowd": found["crowd"],
-        "images_without_annotations": found["images_without_annotations"],
+        "images_without_annotations": found["images_without_annotations"] - sum(not groups.get(id) for id in bad),
         "merged_images": len(merged),
         "duplicate_annotation_ids": found["duplicate_annotation_ids"],
         **categories.notes,

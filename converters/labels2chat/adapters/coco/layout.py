@@ -3,6 +3,7 @@
     annotations/instances_train2017.json, captions_train2017.json, ...     COCO 2017, LVIS, Datumaro, mmdet, CVAT
     train/_annotations.coco.json, valid/_annotations.coco.json             Roboflow
     labels.json with data/, train/labels.json with train/data/             FiftyOne
+    annotations/train/instances.json                                       PoseTrack
     annotations.json with images/, anything.json beside its images         coco-annotator, TACO, Label Studio
 
 What is in a file is said by its keys; names only sort the files of one folder.
@@ -10,6 +11,7 @@ What is in a file is said by its keys; names only sort the files of one folder.
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -18,6 +20,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labels2chat.adapters.coco.scan import head_records
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 
 TASKS = ("instances", "keypoints", "panoptic", "stuff", "captions", "labels", "image_info")
@@ -30,6 +33,10 @@ _TASK = re.compile(r"(instances|person_keypoints|keypoints|panoptic|stuff|captio
 _KEYS = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
 _CATEGORIES = re.compile(rb'"categories"\s*:\s*\[\s*\{')
 _OBJECT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"')
+_LIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
+_PREDICTION = {"id", "image_id", "category_id", "bbox", "score", "segmentation", "keypoints", "caption", "area"}
+POINTER = b"version https://git-lfs"
+"""What stands in a file that git-LFS has not downloaded."""
 _COCO = re.compile(rb'"(?:images|annotations|categories|licenses|info|videos)"\s*:')
 _HEAD = 1 << 16
 _MOST_FILES = 200
@@ -48,9 +55,24 @@ class Member(Struct):
 
 
 def is_coco(path: Path) -> bool:
-    """Whether a JSON file begins as a COCO file does, or can't be opened, which `read` has to say."""
+    """Whether a JSON file begins as a COCO file does, or can't be read or is a list of results, which `read` says."""
     head = _read_head(path)
-    return head is None or bool(_OBJECT.match(head) and _COCO.search(head))
+    if head is None or head.startswith(POINTER) or _is_results(head):
+        return True
+    return bool(_OBJECT.match(head) and _COCO.search(head))
+
+
+def _is_results(head: bytes) -> bool:
+    """Whether a file that begins so is a list of predictions: each says which image it is of, and shows none."""
+    if not _LIST.match(head):
+        return False
+    for text in head_records(head, head.find(b"["), 1):
+        try:
+            first = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(first, dict) and {"image_id"} < set(first) <= _PREDICTION
+    return False
 
 
 def is_coco_folder(folder: Path) -> bool:
@@ -124,20 +146,27 @@ def _token(path: Path, folder: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the COCO files of a folder and of the folders in it, by name."""
-    try:
-        inside = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
-    except OSError:
-        return
+    """Yield the COCO files of a folder and of the folders in it, by name; those in annotations/ may be sorted again."""
+    inside = _folders(folder)
     if len(inside) > _MOST_FOLDERS:
-        inside = [name for name in inside if name.lower() == "annotations" or _SPLIT.fullmatch(name)]
-    for place in (folder, *(folder / name for name in inside if not name.startswith((".", "__")))):
+        inside = [place for place in inside if place.name.lower() == "annotations" or _SPLIT.fullmatch(place.name)]
+    below = [_folders(place) for place in inside if place.name.lower() == "annotations"]
+    for place in (folder, *inside, *(place for some in below if len(some) <= _MOST_FOLDERS for place in some)):
         try:
             names = sorted(name for name in os.listdir(place) if name.lower().endswith(".json"))
         except OSError:
             continue
         if len(names) <= _MOST_FILES:
             yield from (place / name for name in names if _holds(place / name))
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError:
+        return []
+    return [folder / name for name in names if not name.startswith((".", "__"))]
 
 
 def _holds(path: Path) -> bool:

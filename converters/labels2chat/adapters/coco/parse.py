@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from labels2chat.adapters.coco.layout import POINTER
 from labels2chat.adapters.coco.records import Annotation, Category, Image, Shape
 from labels2chat.adapters.coco.scan import LISTS, NotPlainError, head_records, walk
 from labels2chat.collector import calm
@@ -21,6 +22,7 @@ from labels2chat.types import Problem
 
 _HEAD = 200
 """So many records tell which keys a file uses; a key that only later ones have costs a second reading."""
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 _BASES = {"images": Image, "annotations": Annotation, "categories": Category}
 _ANNOTATIONS = re.compile(rb'"annotations"\s*+:\s*+(?=\[)')
 
@@ -38,6 +40,8 @@ class Content:
         self.problems: list[Problem] = []
         self.bad: list[tuple[str, Problem]] = []
         """(image_id as text, problem) of the annotations that can't be read."""
+        self.lost = 0
+        """How many annotations can't be read."""
         self.shapes = {key: Shape(base, Raw if key == "annotations" else Any) for key, base in _BASES.items()}
 
     @property
@@ -68,6 +72,7 @@ class Content:
         code = "sample.bad_record" if key == "images" else "annotation.bad_record"
         problem = Problem(code, message, place)
         image = given.get("image_id")
+        self.lost += key == "annotations"
         if key == "annotations" and isinstance(image, int | str):
             self.bad.append((str(image), problem))
         else:
@@ -133,6 +138,11 @@ def view(path: Path) -> Any:
         raise SourceError(f"cannot read {path}: {error}") from None
     if not data:
         raise SourceError(f"{path}: the file is empty")
+    head = data[:32]
+    if head.startswith(POINTER):
+        raise SourceError(f"{path}: the file is a git-LFS pointer; run `git lfs pull`")
+    if head.startswith(_PACKED):
+        raise SourceError(f"{path}: the file is an archive or compressed; unpack it first")
     return data
 
 
@@ -249,10 +259,10 @@ def _loads(data: Any, path: Path) -> Any:
     try:
         return json.loads(bytes(data).removeprefix(b"\xef\xbb\xbf"))
     except json.JSONDecodeError as error:
-        cut = "; the file seems to be cut off" if error.pos >= len(error.doc) - 2 else ""
-        raise SourceError(
-            f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg[0].lower()}{error.msg[1:]}{cut}"
-        ) from None
+        message = error.msg[0].lower() + error.msg[1:].removesuffix(" starting at")
+        open_end = error.pos >= len(error.doc) - 2 or error.msg.startswith("Unterminated string")
+        cut = "; the file seems to be cut off" if open_end else ""
+        raise SourceError(f"{path}:{error.lineno}:{error.colno}: not JSON: {message}{cut}") from None
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except ValueError:  # Python converts no number of more than 4300 digits

@@ -164,14 +164,17 @@ class Shape:
                     raise ValueError
                 values[field] = read
             except (msgspec.ValidationError, ValueError, OverflowError) as error:
-                empty = key == "bbox" and value == [] and item.get("segmentation")
-                if key not in _SIDE and not empty:
+                if key not in _SIDE and not (key == "bbox" and value == [] and self._boxless(item)):
                     raise msgspec.ValidationError(f"{error} - at `$.{key}`", item) from None
                 self.unreadable += key in _SIDE
         try:
             return self._with_rest(values, rest) if rest else self.type(**values)
         except TypeError as error:  # Missing required argument 'image_id'
             raise msgspec.ValidationError(str(error).replace("argument", "key"), item) from None
+
+    def _boxless(self, item: dict[str, Any]) -> bool:
+        """Whether a record says where its object is without a box; a segment's mask does."""
+        return self.base is Segment or bool(item.get("segmentation") or item.get("keypoints"))
 
     def _build(self) -> None:
         fields: list[tuple[str, Any, Any]] = []

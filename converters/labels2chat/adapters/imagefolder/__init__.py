@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from labels2chat.adapters.coco.layout import is_coco_folder
 from labels2chat.adapters.imagefolder.columns import say
@@ -41,9 +42,12 @@ _FIFTYONE = {"samples.json", "metadata.json"}
 
 
 def detect(path: Path) -> bool:
-    """Whether `path` is a folder with images in it, or in the folders inside it, and no other format's files."""
+    """Whether `path` is a folder with images in it, or in the folders inside it, and no other format's files.
+
+    A ZIP archive may be one too, for `read` to say that it has to be unpacked.
+    """
     if not path.is_dir():
-        return False
+        return path.suffix.lower() == ".zip" and is_zipfile(path)
     try:
         names = set(os.listdir(path))
     except OSError:

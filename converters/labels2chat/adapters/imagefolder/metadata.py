@@ -55,7 +55,7 @@ def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
         for number, values in _rows(root / name, name, table.problems):
             where = f"{name} row {number}"
             columns, files = _files(values)
-            fault = _fault(files)
+            fault = _fault(files, values)
             if fault:
                 table.problems.append(Problem("sample.bad_record", fault, where))
                 continue
@@ -167,9 +167,9 @@ def _files(values: dict[str, Any]) -> tuple[set[str], list[Any]]:
     return columns, files
 
 
-def _fault(files: list[Any]) -> str:
+def _fault(files: list[Any], values: dict[str, Any]) -> str:
     if not files:
-        return "no file_name"
+        return f"no file_name (columns: {', '.join(values) or 'none'})"
     if not all(isinstance(file, str) and file for file in files):
         return "a file_name that is no text"
     return ""
