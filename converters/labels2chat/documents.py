@@ -81,6 +81,8 @@ class Document:
             mark = getattr(error, "problem_mark", None)
             place = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
             problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable"
+            if "nesting depth" in problem:  # PyYAML looks ahead, and from 6.0.4 on has a depth of its own
+                raise self.error(f"{place}: nested more than {MAX_DEPTH} levels deep") from None
             raise self.error(f"{place}: not YAML: {problem}") from None
         if node is None:
             raise self.error(f"{self.name}: the file is empty")

@@ -48,7 +48,7 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
         if len(fits) > 1:
             own = [a for a in own if a.image == number]
         frame = _frame(image, header, own, warnings)
-        paths.append((_path(image, header, fit, frame), _extent(image, header, frame)))
+        paths.append((_path(image, header, fit, frame), _extent(image, header, frame), frame in ("stored", "display")))
         images.append(replace(image, width=fit.width, height=fit.height, frame="display", crop=None))
     annotations, problems = sample.annotations, sample.problems
     unsure: list[str] = []
@@ -176,13 +176,14 @@ def _moved(
     annotation: Annotation,
     path: Affine,
     extent: tuple[float, float],
+    own: bool,
     fit: Fit,
     warnings: list[str],
     problems: list[Problem],
 ) -> Annotation:
     """Move one label; raises RecordError (box.outside) when nothing of it is in the delivered image.
 
-    An outline that can't be read costs no box.
+    An outline that can't be read costs no box. `own` says that the dataset counts the file's own pixels.
     """
     bbox = annotation.bbox
     if bbox is not None:
@@ -201,7 +202,7 @@ def _moved(
     segmentation, keypoints = annotation.segmentation, annotation.keypoints
     if segmentation is not None:
         try:
-            segmentation = _outline(segmentation, path, extent, fit, warnings)
+            segmentation = _outline(segmentation, path, extent, own, fit, warnings)
         except RecordError as error:
             if bbox is None:
                 raise
@@ -215,14 +216,14 @@ def _moved(
     return replace(annotation, bbox=bbox, segmentation=segmentation, keypoints=keypoints)
 
 
-def _outline(value: Any, path: Affine, extent: tuple[float, float], fit: Fit, warnings: list[str]) -> Any:
+def _outline(value: Any, path: Affine, extent: tuple[float, float], own: bool, fit: Fit, warnings: list[str]) -> Any:
     """Move polygons, clipped to the image, or warp a run-length mask, which may be smaller or larger than the image."""
     shape = masks.segmentation(value, warnings)
     if shape is None:
         return None
     if isinstance(shape, dict):
         height, width = shape["size"]
-        other = extent != (1.0, 1.0) and abs(width * extent[1] - height * extent[0]) > max(width, height, *extent)
+        other = own and abs(width * extent[1] - height * extent[0]) > max(width, height, *extent)
         if other or width * height > _LARGEST:
             image = f", the image {extent[0]} x {extent[1]}" if other else ", which no image is"
             raise RecordError("segmentation.bad", f"the RLE is {width} x {height}{image}")
