@@ -146,7 +146,6 @@ def _work(labour: Iterator[Any], pipe: Connection, room: _Room) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and closes the pipe
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _keep_memory()
-        gc.set_threshold(100_000)  # a worker makes records by the thousand, and none that is part of a cycle
         with suppress(OSError, EOFError):  # nobody asks any more
             for number, message in enumerate(_said(labour)):
                 if number > 1:

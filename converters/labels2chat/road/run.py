@@ -22,6 +22,7 @@ from msgspec.structs import replace
 import labels2chat
 from labels2chat import coordinates as coordinate_table
 from labels2chat.check import Tally, check_file
+from labels2chat.collector import seldom
 from labels2chat.engines import Crew, processes, threads
 from labels2chat.errors import OutputExistsError, SourceError, UsageError, did_you_mean
 from labels2chat.files import locked
@@ -67,6 +68,7 @@ class Result(Struct):
     """What `fit_file` chose, and what it costs."""
 
 
+@seldom()
 def convert(
     source: Source | Iterable[Sample] | str,
     template: Template | str | Mapping[str, float],

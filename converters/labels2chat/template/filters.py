@@ -295,8 +295,11 @@ DRAWN = frozenset(("shuffle", "choice", "wrong_class", "wrong_count", "shifted",
 def _written(context: Context, labels: Iterable[Label], coordinates: str | None) -> list[tuple[str, list[float]]]:
     """Return the class and the numbers of each label with a box; count those that rounding makes vanish."""
     way, result = _way(context, coordinates), list[tuple[str, list[float]]]()
-    for _, run in groupby([label for label in labels if label["bbox"] is not None], itemgetter("image")):
-        shown = list(run)
+    boxed = [label for label in labels if label["bbox"] is not None]
+    runs = [boxed] if boxed else []
+    if len(context["images"]) > 1:
+        runs = [list(run) for _, run in groupby(boxed, itemgetter("image"))]
+    for shown in runs:
         boxes = way.boxes([label["bbox"] for label in shown], *_size(context, shown[0]))
         for label, numbers in zip(shown, boxes, strict=True):
             if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -326,6 +325,9 @@ class Template(Struct):
         images = [{"width": i.width or 0, "height": i.height or 0, "name": i.name} for i in sample.images]
         labels = [_label(a) for a in self._objects(sample)]
         image = images[0] if images else {"width": 0, "height": 0, "name": ""}
+        counts = Counts()
+        for label in labels:
+            counts[label["class"]] += 1
         return {
             "image": image,
             "images": images,
@@ -336,7 +338,7 @@ class Template(Struct):
             "classes": setting.classes,
             "labels": labels,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
-            "counts": Counter([label["class"] for label in labels]),
+            "counts": counts,
             "image_classes": sample.labels,
             "captions": sample.captions,
             "qa": [_question(q) for q in sample.questions],
@@ -534,6 +536,13 @@ class Template(Struct):
 
 REHEARSAL = "\0rehearsal"
 """The id of the made-up samples that a template is tried on when it is loaded."""
+
+
+class Counts(dict[str, int]):
+    """How many there are of each class: of one that isn't there, 0."""
+
+    def __missing__(self, name: str) -> int:
+        return 0
 
 
 def _render(template: jinja2.Template | None, context: dict[str, Any]) -> str:
