@@ -31,7 +31,7 @@ class Sink:
         self.digest = hashlib.sha256()
         self.hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
         self.writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self.blocks = deque((memoryview(mmap.mmap(-1, _BLOCK)), list[Future[Any]]()) for _ in range(_BLOCKS))
+        self.blocks = deque((_memory(_BLOCK), list[Future[Any]]()) for _ in range(_BLOCKS))
         """The first one is being filled; behind it, what is under way."""
 
     def write(self, data: Any) -> None:
@@ -102,3 +102,18 @@ class Sink:
     def _dismiss(self, wait: bool = False) -> None:
         for thread in (self.hasher, self.writer):
             thread.shutdown(wait=wait, cancel_futures=wait)
+
+
+def _memory(size: int) -> memoryview:
+    """Return new memory of this process alone, in large pages where there are any.
+
+    To have it by pages of 4 KB costs a third of what hashing it does (madvise(2), MADV_HUGEPAGE). A child that is
+    forked has none of it, so that no page needs to be copied for being written in both.
+    """
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return memoryview(mmap.mmap(-1, size))
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for advice in (mmap.MADV_HUGEPAGE, mmap.MADV_DONTFORK):
+        with suppress(OSError):  # a kernel that was built without it
+            memory.madvise(advice)
+    return memoryview(memory)
