@@ -190,12 +190,11 @@ class _Compiler:
                 expression, tree = self.sandbox.expression(variant.json)
                 self._known(tree, path, inside)
                 return Text(path, variant.weight, expression=expression, schema=variant.schema)
-            source = variant.text or ""
-            compiled, tree = self.sandbox.text(source.replace("<image>", _MARK))
-            self._known(tree, path, inside)
+            tree = self.sandbox.parse((variant.text or "").replace("<image>", _MARK))
+            names = self._known(tree, path, inside)
             drawn = any(call.name in DRAWN for call in tree.find_all(nodes.Filter))
-            constant = not drawn and meta.find_undeclared_variables(tree) <= _SAME_FOR_ALL
-            return Text(path, variant.weight, constant, template=compiled)
+            constant = not drawn and names <= _SAME_FOR_ALL
+            return Text(path, variant.weight, constant, template=self.sandbox.text(tree))
         except TemplateSyntaxError as error:
             raise self.document.fail(path, self._explain(error)) from None
         except JinjaError as error:
@@ -203,7 +202,8 @@ class _Compiler:
         except RecursionError:
             raise self.document.fail(path, "nested too deeply") from None
 
-    def _known(self, tree: nodes.Template, path: str, inside: bool) -> None:
+    def _known(self, tree: nodes.Template, path: str, inside: bool) -> set[str]:
+        """Return the variables of a text, all of which are known; note them, and the words that it names."""
         known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
         names = meta.find_undeclared_variables(tree)
         self.names |= names
@@ -212,6 +212,7 @@ class _Compiler:
         for name in sorted(names):
             if name not in known:
                 raise self.document.fail(path, f"undefined variable {name!r}{did_you_mean(name, known)}")
+        return names
 
     def _explain(self, error: TemplateSyntaxError) -> str:
         message = error.message or "not a Jinja text"

@@ -50,10 +50,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters |= {"_steps": _steps, "_joined": _joined, "join": _join, "replace": _replace, **filters}
         self.globals = {"range": _range}
 
-    def text(self, source: str) -> tuple[Any, nodes.Template]:
-        """Compile a text; returns the template and its syntax tree as written."""
-        tree = self.parse(source)
-        return self.from_string(_Watch().visit(self.parse(source))), tree
+    def text(self, tree: nodes.Template) -> Any:
+        """Compile the syntax tree of a text, which changes on the way."""
+        return self.from_string(_Watch().visit(tree))
 
     def expression(self, source: str) -> tuple[Callable[[dict[str, Any]], Any], nodes.Template]:
         """Compile an expression; returns a function of the variables and the syntax tree as written."""
