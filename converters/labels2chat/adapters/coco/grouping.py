@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 _SPARE = 64
@@ -22,7 +23,7 @@ class Grouped:
         try:
             for record in annotations:  # with a million records a look into a dict is a look into memory far away
                 table[record.image_id].append(record)
-            if table is not groups and any(record.image_id < 0 for record in annotations):
+            if table is not groups and min(map(attrgetter("image_id"), annotations), default=0) < 0:
                 raise IndexError
             self._groups = table
         except (AttributeError, IndexError, KeyError, TypeError):  # an id in quotes, or of no image

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -219,7 +221,8 @@ def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> 
     boxless = [record for record in annotations if record.bbox is None]
     if len(boxless) < len(annotations):
         kinds.add("boxes")
-    if "masks" not in kinds and any(outlined(record) for record in annotations):
+    drawn = (record for record in annotations if record.segmentation is not None)
+    if "masks" not in kinds and any(outlined(record) for record in drawn):
         kinds.add("masks")
     if "caption" in keys and "captions" not in kinds and any(record.caption is not None for record in annotations):
         kinds.add("captions")
@@ -239,14 +242,11 @@ def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> 
 
 def all_sound(annotations: list[Any]) -> bool:
     """Whether every record has a finite box with an area."""
-    for record in annotations:
-        if record.bbox is None:
-            return False
-        x, y, w, h = record.bbox
-        total = x + y + w + h
-        if not (w > 0 and h > 0 and total - total == 0):  # what is not finite is NaN less itself
-            return False
-    return True
+    boxes = [record.bbox for record in annotations]
+    if None in boxes:
+        return False
+    finite = math.isfinite(sum(chain.from_iterable(boxes)))  # as no sum with a NaN or an infinity in it is
+    return finite and min(map(itemgetter(2), boxes), default=1) > 0 and min(map(itemgetter(3), boxes), default=1) > 0
 
 
 def says(value: Any) -> bool:
