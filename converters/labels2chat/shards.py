@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pybase64
 from msgspec import Struct, field
 
-from labels2chat.errors import OutputError
+from labels2chat.errors import OutputError, RecordError, SourceError
 from labels2chat.files import publish, saying, write_whole
+from labels2chat.images.load import parts
 from labels2chat.sink import Sink
-from labels2chat.types import Line, Sample
+from labels2chat.types import InFile, Line, Piece, Sample
 
 STATE = ".labels2chat"
 
@@ -129,12 +131,15 @@ class ShardWriter:
         self.rolled = True
 
     def write(self, line: Line) -> None:
-        """Write the next line. Raises OutputError, perhaps for an earlier one."""
+        """Write the next line.
+
+        Raises OutputError, perhaps for an earlier one, and SourceError for a file that is no more as it was checked.
+        """
         with saying(self.out):
             if self.rolled:
                 self._open()
-            for piece in line.pieces:
-                self.sinks[-1].write(piece)
+            for part in written(line.pieces):
+                self.sinks[-1].write(part)
         file = self.files[-1]
         file.examples += 1
         file.images += line.images
@@ -177,6 +182,37 @@ class ShardWriter:
             for file, sink in zip(self.files, self.sinks, strict=True):
                 publish(sink.path, self.out / file.file)
         return self.files
+
+
+def written(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Yield the bytes of a line. Raises SourceError for a file that is no more as it was when it was checked."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            yield from _base64(piece.data)
+
+
+def _base64(data: Any) -> Iterator[bytes]:
+    if not isinstance(data, InFile):
+        view = memoryview(data)
+        for start in range(0, len(view), _PART):
+            yield pybase64.b64encode(view[start : start + _PART])
+        return
+    size = 0
+    try:
+        for part in parts(data.path, _PART):
+            size += len(part)
+            yield pybase64.b64encode(part)
+    except RecordError as error:
+        raise SourceError(f"{error}; it could be read a moment ago") from None
+    if size != data.size:
+        raise SourceError(f"{data.path} has {size:,} bytes, and had {data.size:,} when it was checked a moment ago")
+
+
+_PART = 72 << 10
+"""Bytes of an image that are read and become base64 at once: so few that they stay in the processor's cache, and that
+the C library has memory for them at hand (mallopt(3): not from M_MMAP_THRESHOLD on, which is 128 KB). 3 divides it."""
 
 
 def save_report(out: Path, report: Report) -> None:

@@ -13,7 +13,7 @@ The frame of every coordinate in a `Sample`, in pixels of the upright image unle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -186,18 +186,41 @@ class Picture(Struct, omit_defaults=True, gc=False):
     size: int = 0
     """Bytes of the encoded image."""
     animated: bool = False
-    data: bytes | None = None
+    data: Any = None
+    """bytes, or InFile."""
     url: str | None = None
     file: str | None = None
     """Its place below the output folder, where lines point at files: 'images/0a/0a1b...jpg'."""
     detail: str | None = None
 
 
+class InFile(Struct, gc=False, array_like=True):
+    """The bytes of a file, just as they are there: whoever writes them reads them."""
+
+    path: str
+    size: int
+
+    def __len__(self) -> int:
+        return self.size
+
+
+class Base64(Struct, gc=False, array_like=True):
+    """A piece of a line that becomes base64 when it is written."""
+
+    data: Any
+    """InFile, or what has bytes: bulk that comes from a worker lies in memory that both share."""
+
+    def __len__(self) -> int:
+        return (len(self.data) + 2) // 3 * 4
+
+
+Piece = bytes | Base64
+
+
 class Line(Struct, gc=False):
     """One line of a shard in pieces, so that images of megabytes are not copied to put text around them."""
 
-    pieces: list[Any]
-    """bytes, or what has some: bulk that comes from a worker lies in memory that both share."""
+    pieces: Sequence[Piece]
     images: int = 0
     size: int = 0
     """Bytes of the whole line, its end included."""

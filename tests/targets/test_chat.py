@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from labels2chat.errors import CODES, RecordError
+from labels2chat.shards import written
 from labels2chat.targets.chat import decode, encode
-from labels2chat.types import Example, Message, Picture
+from labels2chat.types import Base64, Example, Message, Picture
 
 STEADY = settings(deadline=None, derandomize=True)
 ANSWER = Message("assistant", ["cat"])
@@ -40,7 +41,7 @@ def inlined(format: str = "png", mode: str = "RGB", **keys: Any) -> Picture:
 
 
 def line_of(*messages: Message) -> bytes:
-    return b"".join(encode(Example("1", list(messages))))
+    return b"".join(written(encode(Example("1", list(messages)))))
 
 
 PNG = base64.b64encode(pixels("png")).decode()
@@ -106,9 +107,10 @@ def test_golden_lines(messages: list[Message], line: str) -> None:
 
 
 def test_the_pieces_hold_no_copy_of_the_image() -> None:
-    """An image of megabytes is encoded once, and not put together with the text around it."""
+    """An image of megabytes becomes base64 when it is written, and is not put together with the text around it."""
     pieces = encode(Example("1", [Message("user", ["a", inlined(), "b"]), ANSWER]))
-    assert base64.b64encode(pixels("png")) in pieces
+    assert [type(piece) for piece in pieces] == [bytes, Base64, bytes]
+    assert len(pieces[1]) == len(base64.b64encode(pixels("png")))
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udce9b"])
@@ -156,7 +158,7 @@ EXAMPLES = st.builds(
 @STEADY
 @given(EXAMPLES)
 def test_what_is_encoded_is_decoded(example: Example) -> None:
-    line = b"".join(encode(example))
+    line = b"".join(written(encode(example)))
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     found, problems = decode(line)
@@ -168,7 +170,7 @@ def test_what_is_encoded_is_decoded(example: Example) -> None:
 @given(EXAMPLES)
 def test_json_says_the_same(example: Example) -> None:
     """The standard library reads the line, and no key is null."""
-    content = json.loads(b"".join(encode(example)))
+    content = json.loads(b"".join(written(encode(example))))
     assert list(content) == ["messages"]
     assert "null" not in str(content["messages"][0].keys())
     assert None not in [value for message in content["messages"] for value in message.values()]

@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from labels2chat.check import check
 from labels2chat.errors import CODES, RecordError
 from labels2chat.road.pictures import name_of, put
-from labels2chat.shards import STATE
+from labels2chat.shards import STATE, written
 from labels2chat.target import Target, load_target, target_names
 from labels2chat.types import Example, Message, Part, Picture
 
@@ -57,7 +57,7 @@ def picture(target: Target, out: Path | None, index: int = 0, width: int = 40) -
 
 
 def encoded(target: Target, example: Example) -> bytes:
-    return b"".join(shape(target.shape).encode(example))
+    return b"".join(written(shape(target.shape).encode(example)))
 
 
 def seen(example: Example) -> list[tuple[str, list[Any]]]:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from labels2chat.errors import RecordError
+from labels2chat.shards import written
 from labels2chat.target import load_target, target_names
 from labels2chat.types import Example, Message, Picture
 
@@ -30,7 +31,7 @@ def example(picture: Picture = A, answer: str = "A cat.", **keys: Any) -> Exampl
 
 def line_of(target: str, given: Example, **options: str) -> Any:
     encode = import_module(f"labels2chat.targets.{load_target(target).shape}").encode
-    return json.loads(b"".join(encode(given, **options)))
+    return json.loads(b"".join(written(encode(given, **options))))
 
 
 def text(words: str) -> dict[str, str]:

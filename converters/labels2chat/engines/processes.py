@@ -102,16 +102,17 @@ class _Worker(Iterator[Any]):
 
     def __init__(self, pipe: Connection, child: int, room: _Room) -> None:
         self.pipe, self.child, self.room = pipe, child, room
-        self.asked = False
+        self.bulky = False
+        """Whether the last message lies in a slot."""
 
     def __next__(self) -> Any:
-        if self.asked:
+        if self.bulky:
             with suppress(OSError):  # it may have said its last and gone
                 self.pipe.send_bytes(b"")  # what came before may be written over
-        self.asked = True
         try:
             message, sizes, more = self.pipe.recv()
-            buffers: list[bytes | memoryview] = [*self.room.get(sizes)]
+            self.bulky = sizes is not None
+            buffers: list[bytes | memoryview] = [*self.room.get(sizes)] if sizes is not None else []
             buffers += [self.pipe.recv_bytes() for _ in range(more)]
         except (EOFError, OSError):
             raise self._gone() from None
@@ -147,9 +148,7 @@ def _work(labour: Iterator[Any], pipe: Connection, room: _Room) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _keep_memory()
         with suppress(OSError, EOFError):  # nobody asks any more
-            for number, message in enumerate(_said(labour)):
-                if number > 1:
-                    pipe.recv_bytes()  # the slot is free
+            for message in _said(labour):
                 _send(message, pipe, room)
         status = 0
     finally:
@@ -167,7 +166,12 @@ def _said(labour: Iterator[Any]) -> Iterator[Any]:
 def _send(message: Any, pipe: Connection, room: _Room) -> None:
     buffers: list[pickle.PickleBuffer] = []
     pickled = pickle.dumps(message, protocol=5, buffer_callback=buffers.append)
-    sizes, more = room.put(buffers)
+    sizes: list[int] | None = None  # without bulk there is nothing to wait for
+    more: list[memoryview] = []
+    if buffers:
+        if room.turn > 1:
+            pipe.recv_bytes()  # the slot is free
+        sizes, more = room.put(buffers)
     pipe.send((pickled, sizes, len(more)))
     for buffer in more:
         pipe.send_bytes(buffer)

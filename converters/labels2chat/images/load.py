@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from labels2chat.errors import RecordError
 from labels2chat.types import Image
@@ -26,19 +27,44 @@ def load(image: Image) -> bytes:
         return data
     if image.path is None:
         raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
+    return _whole(image.path)
+
+
+def parts(path: str, size: int) -> Iterator[bytes]:
+    """Yield the bytes of an image file, `size` at a time.
+
+    Raises RecordError: image.missing, image.unreadable.
+    """
+    descriptor = _open(path)
     try:
-        descriptor = os.open(image.path, _FLAGS)
+        while part := os.read(descriptor, size):
+            while len(part) < size and (more := os.read(descriptor, size - len(part))):
+                part += more
+            yield part
+    except OSError as error:
+        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, _FLAGS)
     except FileNotFoundError:
-        raise RecordError("image.missing", f"there is no file {image.path}") from None
+        raise RecordError("image.missing", f"there is no file {path}") from None
     except OSError as error:
         code = "image.missing" if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR) else "image.unreadable"
-        raise RecordError(code, f"cannot read {image.path}: {error.strerror}") from None
+        raise RecordError(code, f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
-        raise RecordError("image.missing", f"cannot read {image.path!r}: {error}") from None
+        raise RecordError("image.missing", f"cannot read {path!r}: {error}") from None
+
+
+def _whole(path: str) -> bytes:
+    descriptor = _open(path)
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise RecordError("image.unreadable", f"{image.path} is not a regular file")
+            raise RecordError("image.unreadable", f"{path} is not a regular file")
         if status.st_size > MAX_BYTES:
             raise RecordError("image.too_large", f"{status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
         data = os.read(descriptor, status.st_size)
@@ -46,6 +72,6 @@ def load(image: Image) -> bytes:
             data += more
         return data
     except OSError as error:
-        raise RecordError("image.unreadable", f"cannot read {image.path}: {error.strerror}") from None
+        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
     finally:
         os.close(descriptor)

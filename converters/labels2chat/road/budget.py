@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,7 +23,7 @@ from labels2chat.road.job import Job
 from labels2chat.road.plan import file_size
 from labels2chat.road.sample import convert_sample
 from labels2chat.shards import Task
-from labels2chat.types import Example
+from labels2chat.types import Example, Piece
 
 _MEASURED = 320
 """Samples of each split that are tried."""
@@ -202,7 +202,7 @@ def _weigh(task: Task, job: Job, policy: Policy) -> tuple[float, int, list[tuple
     """Return the bytes and the number of a sample's lines, and the sizes of its images."""
     sizes: list[tuple[int, int]] = []
 
-    def encode(example: Example) -> list[bytes]:
+    def encode(example: Example) -> Sequence[Piece]:
         sizes.extend((picture.width, picture.height) for picture in example.pictures())
         return job.encode(example)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.screen import Screen
 from labels2chat.target import Target
 from labels2chat.template import Setting, Template
-from labels2chat.types import Example
+from labels2chat.types import Example, Piece
 
 
 class Prompt(Struct):
@@ -31,12 +31,15 @@ class Job(Struct):
     delivery: str
     url_prefix: str
     verify: bool
-    encode: Callable[[Example], list[bytes]]
+    encode: Callable[[Example], Sequence[Piece]]
     policy: Policy = AS_IT_IS
     """What is done to images beyond what the target demands."""
     outcomes: bool = False
     """Whether the source wants to know what became of each sample (`Source.after`)."""
     screen: Screen | None = None
     """Counts the examples that the provider may leave out; None where it screens for nothing."""
+    reread: bool = False
+    """Whether whoever writes a line reads the files anew that go into it as they are. That costs less than to hold
+    their bytes and bring them there."""
     pixels: bool = True
     """False where examples are only counted: an image has its delivered size, and no bytes."""

@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from importlib import import_module
@@ -44,7 +44,7 @@ from labels2chat.screen import ceiling_warning, load_rules, open_screen
 from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target, target_names
 from labels2chat.template import Template, load_template
-from labels2chat.types import Example, Sample, Source
+from labels2chat.types import Example, Piece, Sample, Source
 
 ENGINES = ("processes", "threads")
 
@@ -177,7 +177,7 @@ def convert(
         prefix += "/"
     encode = _encoder(target, target_options or {})
     job = Job(out, target, prompts, delivery, prefix, verify == "decode", encode, policy)
-    job.outcomes = source.after is not None
+    job.outcomes, job.reread = source.after is not None, delivery == "inline"
     job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
@@ -514,9 +514,9 @@ def _allowed_rejects(text: str | None) -> Callable[[int], float]:
     return (lambda read: read * number / 100) if text.endswith("%") else (lambda _: number)
 
 
-def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], list[bytes]]:
+def _encoder(target: Target, options: dict[str, str]) -> Callable[[Example], Sequence[Piece]]:
     """Find the shape's writer, and give it the options that it takes beside the example."""
-    encode: Callable[..., list[bytes]] = import_module(f"labels2chat.targets.{target.shape}").encode
+    encode: Callable[..., Sequence[Piece]] = import_module(f"labels2chat.targets.{target.shape}").encode
     known = list(inspect.signature(encode).parameters)[1:]
     if unknown := next((name for name in options if name not in known), None):
         raise UsageError(f"the target {target.name} has no option {unknown!r}{did_you_mean(unknown, known)}")

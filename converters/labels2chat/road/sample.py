@@ -30,7 +30,7 @@ from labels2chat.road.job import Job, Prompt
 from labels2chat.road.pictures import AS_FILES, name_of, put
 from labels2chat.road.rejects import reject
 from labels2chat.shards import Task
-from labels2chat.types import Annotation, Example, Image, Line, Picture, Problem, Sample
+from labels2chat.types import Annotation, Example, Image, InFile, Line, Picture, Problem, Sample
 
 
 class Outcome(Struct):
@@ -54,13 +54,13 @@ class _Sight(Struct):
     """What was seen of one image, and what will be delivered of it."""
 
     data: bytes | None
-    """None for an image that stays behind its URL."""
+    """None for an image that stays behind its URL, and where `made` has all that is needed of it."""
     image: int
     """Which of the sample's images it is."""
     header: Header
     fit: Fit
-    made: bytes | None = None
-    """The delivered bytes, where they had to be made to know the fit."""
+    made: bytes | InFile | None = None
+    """The delivered bytes, where they had to be made to know the fit, or are a file's own."""
     whole: _Sight | None = None
     """The image that this is a crop of, for a template that shows each object alone."""
     pixels: Pillow.Image | None = None
@@ -209,6 +209,8 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         left, top, right, bottom = crop or (0, 0, *header.upright)
         return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
     plan, made = choose(data, header, job.target, crop, job.policy)
+    if job.reread and plan.as_is and not plan.strip and image.data is None and image.path is not None:
+        return _Sight(None, number, header, plan, InFile(image.path, len(data)))
     return _Sight(data, number, header, plan, made)
 
 

@@ -19,14 +19,14 @@ from labels2chat.road.job import Job
 from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_samples
 from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
-from labels2chat.types import Line
+from labels2chat.types import Base64, Line
 
 _CHUNK = 16
 """Samples that a worker takes at once."""
 _CHUNK_BYTES = 4_000_000
 """Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""
 _BULK = 1 << 12
-"""A piece of a line with more bytes than this travels as bulk."""
+"""An image with more bytes than this travels as bulk."""
 _HOPELESS = 200
 """So many rejects with nothing converted before them mean that the set-up is wrong, not the data."""
 
@@ -110,7 +110,9 @@ def _labour(number: int, count: int, chunks: list[list[Task]], job: Job) -> Iter
             if job.outcomes and outcome.status != "converted":
                 said.counts.unwritten[task.sample.id] = _why(outcome)
         for line in said.lines:
-            line.pieces = [PickleBuffer(piece) if len(piece) > _BULK else piece for piece in line.pieces]
+            for piece in line.pieces:
+                if isinstance(piece, Base64) and isinstance(piece.data, bytes) and len(piece) > _BULK:
+                    piece.data = PickleBuffer(piece.data)
         yield said
 
 

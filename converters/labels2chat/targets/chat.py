@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pybase64
 
 from labels2chat.targets._lines import kind, read, write
 from labels2chat.targets._pictures import inlined
 from labels2chat.targets._tools import read_tools
-from labels2chat.types import Example, Message, Picture, Problem
+from labels2chat.types import Base64, Example, Message, Picture, Piece, Problem
 
 PAIR = ("input", "preferred_output", "non_preferred_output")
 """The keys of a preference pair."""
@@ -35,7 +34,7 @@ _HOLE = msgspec.Raw(b"\x00")
 """Stands in the text where a data URI will be: a byte that JSON text never holds, for strings have it escaped."""
 
 
-def encode(example: Example) -> list[bytes]:
+def encode(example: Example) -> list[Piece]:
     """Write one line with its line end, as pieces to be put together; a preference pair in its own shape.
 
     The pair: https://platform.openai.com/docs/guides/direct-preference-optimization.
@@ -54,19 +53,18 @@ def encode(example: Example) -> list[bytes]:
     return assemble(line, example)
 
 
-def assemble(line: dict[str, Any], example: Example) -> list[bytes]:
+def assemble(line: dict[str, Any], example: Example) -> list[Piece]:
     """Write a line as pieces, with the example's images where `part_of` left their places, in the same order."""
     text = write(line)
     held = [picture for picture in example.pictures() if picture.data is not None]
     if not held:
         return [text]
-    head, *rest = text.split(b"\x00")
-    pieces = [head]
+    pieces: list[Piece] = []
+    before, *rest = text.split(b"\x00")
     for picture, after in zip(held, rest, strict=True):
-        pieces.append(b'"data:image/%s;base64,' % picture.format.encode())
-        pieces.append(pybase64.b64encode(picture.data or b""))
-        pieces.append(b'"' + after)
-    return pieces
+        pieces += (b'%b"data:image/%b;base64,' % (before, picture.format.encode()), Base64(picture.data))
+        before = b'"' + after
+    return [*pieces, before]
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from labels2chat.errors import WARNINGS, RecordError
 from labels2chat.targets._lines import read
 from labels2chat.targets._turns import check_turns, out_of_turn
 from labels2chat.targets.chat import assemble, decode_content, part_of
-from labels2chat.types import Example, Message, Problem
+from labels2chat.types import Example, Message, Piece, Problem
 
 RULE = "https://docs.together.ai/docs/fine-tuning/vision"
 
 
-def encode(example: Example) -> list[bytes]:
+def encode(example: Example) -> list[Piece]:
     """Write one line with its line end, as pieces to be put together; neighbours of one role are joined.
 
     Raises RecordError for roles out of turn (example.role), names and calls (example.schema).
