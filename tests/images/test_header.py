@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from labels2chat.errors import CODES, RecordError
-from labels2chat.images import MAX_PIXELS, Header, measure
+from labels2chat.images import MAX_PIXELS, Header, measure, measure_ends
 
 ORIENTATION = 0x0112
 SIZE = (40, 24)
@@ -524,6 +524,35 @@ def test_any_mutation_of_a_file_gives_a_header_or_a_code(
         at = int(len(data) * where**2)  # rather near the beginning, where the headers are
         data = data[:at] + given_bytes + data[at + taken :]
     outcome(mended(data) if mend and data[:4] == b"\x89PNG" else data)
+
+
+JPEG_SEEDS = [data for data, _ in JPEGS.values() if len(data) < 4_000]
+
+
+@given(
+    st.sampled_from(JPEG_SEEDS),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 6), st.binary(max_size=6)), max_size=3),
+    st.floats(0, 1),
+    st.integers(0, 40),
+)
+@settings(max_examples=600, deadline=timedelta(seconds=2))
+def test_the_ends_of_a_jpeg_say_what_the_whole_says(
+    data: bytes, edits: list[tuple[float, int, bytes]], share: float, tail: int
+) -> None:
+    """Or nothing, where the first bytes break off before the image data, or the last ones hold no end."""
+    for where, taken, given_bytes in edits:
+        at = int(len(data) * where)
+        data = data[:at] + given_bytes + data[at + taken :]
+    head = int((len(data) - tail) * share)
+    found = measure_ends(data[: max(0, head)], data[len(data) - tail :])
+    assert found is None or found == outcome(data)
+
+
+@pytest.mark.parametrize("data", [data for data in JPEG_SEEDS if data.endswith(b"\xff\xd9")])
+def test_the_ends_of_a_whole_jpeg_are_enough(data: bytes) -> None:
+    assert measure_ends(data[:-2], data[-2:]) == measure(data)
+    assert measure_ends(data[:-2], b"") is None
+    assert measure_ends(b"\x89PNG" + data[4:-2], data[-2:]) is None
 
 
 def mended(data: bytes) -> bytes:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
-from labels2chat import convert
+from labels2chat import Image, Sample, convert
 from labels2chat.errors import SourceError
-from labels2chat.images import Header, measure
+from labels2chat.images import Header, Policy, measure
 from labels2chat.road import sample
 from labels2chat.shards import written
 from labels2chat.types import Base64, InFile, Piece
+
+Contents = Callable[[Path], dict[str, bytes]]
 
 PART = 72 * 1024
 """So much becomes base64 at once."""
@@ -84,3 +88,53 @@ def test_a_file_that_changes_under_way_ends_the_run(
     victim.write_bytes(sound)
     made = convert(f"imagefolder:{root}", "classify", out, shard_size=10)
     assert (made.kept, made.manifest["samples"]["converted"]) == (1, 25)
+
+
+def pictures() -> dict[str, bytes]:
+    """Files of more than the first bytes that are looked at, and small ones, sound and not."""
+    grain = Pillow.effect_noise((300, 200), 90).convert("RGB")
+    made: dict[str, bytes] = {}
+    turned, long = Pillow.Exif(), Pillow.Exif()
+    turned[0x0112] = 6
+    long[0x0112], long[0x010E] = 3, "x" * 40_000  # an image description as long as that hides the size
+    for name, format, options in (
+        ("plain", "JPEG", {}),
+        ("turned", "JPEG", {"exif": turned}),
+        ("long exif", "JPEG", {"exif": long}),
+        ("with a profile", "JPEG", {"icc_profile": bytes(50_000)}),
+        ("progressive", "JPEG", {"progressive": True}),
+        ("png", "PNG", {}),
+        ("webp", "WEBP", {"lossless": True}),
+        ("gif", "GIF", {}),
+    ):
+        buffer = io.BytesIO()
+        grain.save(buffer, format, **options)
+        made[name] = buffer.getvalue()
+    plain = made["plain"]
+    assert min(map(len, made.values())) > 20_000
+    small = io.BytesIO()
+    grain.resize((30, 20)).save(small, "JPEG")
+    made |= {"small": small.getvalue(), "small and cut": small.getvalue()[:-2], "empty": b""}
+    made |= {"cut": plain[:-2], "cut early": plain[:15_000], "with a trailer": plain + bytes(30_000)}
+    made |= {"with a short trailer": plain + bytes(100), "no start": plain[1:]}
+    return made
+
+
+def test_what_is_found_out_is_the_same_as_of_bytes_at_hand(tmp_path: Path, contents: Contents) -> None:
+    """The same pictures as files and as bytes: the same lines, the same rejects, in either engine."""
+    made = pictures()
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    files = [Sample(name, [Image(name, path=str(tmp_path / name))], labels=["cat"]) for name in made]
+    at_hand = [Sample(name, [Image(name, data=data)], labels=["cat"]) for name, data in made.items()]
+    for number, policy in enumerate((Policy(), Policy(max_side=250), Policy(strip_metadata=True))):
+        outs = [tmp_path / f"{kind}-{number}" for kind in ("files", "threads", "bytes")]
+        convert(files, "classify", outs[0], policy=policy)
+        convert(files, "classify", outs[1], policy=policy, engine="threads")
+        convert(at_hand, "classify", outs[2], policy=policy)
+        lines = [contents(out) for out in outs]
+        for one in lines:
+            del one["manifest.json"]  # it says of what it was made
+            one["rejects.jsonl"] = one["rejects.jsonl"].replace(f"{tmp_path}/".encode(), b"")
+        assert lines[0] == lines[1] == lines[2]
+        assert lines[0]["rejects.jsonl"].count(b"\n") == 5

@@ -72,6 +72,24 @@ def measure(data: bytes) -> Header:
         header = _webp(data)
     else:
         header = _other(data)
+    return _possible(header)
+
+
+def measure_ends(head: bytes, tail: bytes) -> Header | None:
+    """Say of a JPEG's first and last bytes what `measure` would say of it all; None where it takes more to know.
+
+    The two don't overlap, and needn't meet.
+    """
+    if head[:2] != b"\xff\xd8" or b"\xff\xd9" not in tail:
+        return None
+    try:
+        header, scan = _jpeg_header(head)
+        return _possible(header) if scan <= len(head) else None
+    except RecordError:
+        return None
+
+
+def _possible(header: Header) -> Header:
     if header.width < 1 or header.height < 1:
         raise RecordError("image.not_an_image", f"the header says {header.width} x {header.height} pixels")
     if header.width * header.height > MAX_PIXELS:
@@ -83,6 +101,14 @@ def measure(data: bytes) -> Header:
 
 
 def _jpeg(data: bytes) -> Header:
+    header, scan = _jpeg_header(data)
+    if data.rfind(b"\xff\xd9", scan) < 0:
+        raise _truncated("JPEG", "has no end-of-image marker")
+    return header
+
+
+def _jpeg_header(data: bytes) -> tuple[Header, int]:
+    """Return what the segments before the image data say, and where that begins."""
     end, at = len(data), 2
     width = height = 0
     mode, deep, exif, xmp = "", False, None, None
@@ -119,9 +145,7 @@ def _jpeg(data: bytes) -> Header:
         raise RecordError("image.not_an_image", "the JPEG has no frame header")
     if mode.startswith("of"):
         raise RecordError("image.mode", f"a JPEG {mode}, which can't be decoded here: 1, 3 or 4 have a meaning")
-    if data.rfind(b"\xff\xd9", at + 2 + length) < 0:
-        raise _truncated("JPEG", "has no end-of-image marker")
-    return Header("jpeg", width, height, _orientation(exif, xmp), mode, deep=deep)
+    return Header("jpeg", width, height, _orientation(exif, xmp), mode, deep=deep), at + 2 + length
 
 
 def _png(data: bytes) -> Header:

@@ -30,6 +30,29 @@ def load(image: Image) -> bytes:
     return _whole(image.path)
 
 
+def ends(path: str) -> tuple[bytes, bytes, int]:
+    """Return the first and the last bytes of an image file, and its size; all of a small one is in the first.
+
+    The system is told to get the rest, for whoever reads it next. Raises RecordError as `load` does.
+    """
+    descriptor = _open(path)
+    try:
+        size = _size(descriptor, path)
+        if size <= _HEAD + _TAIL:
+            return os.read(descriptor, size), b"", size
+        if _WILL_NEED is not None:
+            os.posix_fadvise(descriptor, 0, 0, _WILL_NEED)
+        return os.pread(descriptor, _HEAD, 0), os.pread(descriptor, _TAIL, size - _TAIL), size
+    except OSError as error:
+        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+
+
+_HEAD, _TAIL = 16 << 10, 1 << 10
+_WILL_NEED: int | None = getattr(os, "POSIX_FADV_WILLNEED", None)
+
+
 def parts(path: str, size: int) -> Iterator[bytes]:
     """Yield the bytes of an image file, `size` at a time.
 
@@ -59,16 +82,21 @@ def _open(path: str) -> int:
         raise RecordError("image.missing", f"cannot read {path!r}: {error}") from None
 
 
+def _size(descriptor: int, path: str) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise RecordError("image.unreadable", f"{path} is not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise RecordError("image.too_large", f"{status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
+    return status.st_size
+
+
 def _whole(path: str) -> bytes:
     descriptor = _open(path)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise RecordError("image.unreadable", f"{path} is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise RecordError("image.too_large", f"{status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
-        data = os.read(descriptor, status.st_size)
-        while len(data) < status.st_size and (more := os.read(descriptor, status.st_size - len(data))):
+        size = _size(descriptor, path)
+        data = os.read(descriptor, size)
+        while len(data) < size and (more := os.read(descriptor, size - len(data))):
             data += more
         return data
     except OSError as error:

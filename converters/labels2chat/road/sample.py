@@ -21,8 +21,11 @@ from labels2chat.images import (
     crop_of,
     decode,
     deliver,
+    ends,
+    fit,
     load,
     measure,
+    measure_ends,
     prepare,
     verify,
 )
@@ -200,6 +203,9 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         if not (width and height) and sample.annotations:
             raise RecordError("image.no_size", f"nobody says the size of {image.url}")
         return _Sight(None, number, Header("", width, height), Fit(width, height, "", "", as_is=True))
+    own = image.path if job.reread and image.data is None and image.crop is None else None
+    if own is not None and not (job.verify or whole) and (sight := _glimpse(number, own, job)) is not None:
+        return sight
     data = load(image)
     header = measure(data)
     if job.verify:
@@ -209,9 +215,19 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         left, top, right, bottom = crop or (0, 0, *header.upright)
         return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
     plan, made = choose(data, header, job.target, crop, job.policy)
-    if job.reread and plan.as_is and not plan.strip and image.data is None and image.path is not None:
-        return _Sight(None, number, header, plan, InFile(image.path, len(data)))
+    if own is not None and plan.as_is and not plan.strip:
+        return _Sight(None, number, header, plan, InFile(own, len(data)))
     return _Sight(data, number, header, plan, made)
+
+
+def _glimpse(number: int, path: str, job: Job) -> _Sight | None:
+    """Look at the ends of a file that goes as it is; None where more of it must be seen."""
+    head, tail, size = ends(path)
+    header = measure_ends(head, tail) if tail else measure(head)
+    if header is None:
+        return None
+    plan = fit(header, size, job.target, None, job.policy)
+    return _Sight(None, number, header, plan, InFile(path, size)) if plan.as_is and not plan.strip else None
 
 
 def _close_up(
