@@ -21,7 +21,7 @@ from labels2chat.road.sample import Outcome, convert_samples
 from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
 from labels2chat.types import Base64, Line
 
-_CHUNK = 16
+_CHUNK = 32
 """Samples that a worker takes at once."""
 _CHUNK_BYTES = 4_000_000
 """Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""
