@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from labels2chat.errors import OutputError, RecordError, SourceError
 from labels2chat.files import publish, saying, write_whole
-from labels2chat.images.load import parts
+from labels2chat.images import parts
 from labels2chat.sink import Sink
 from labels2chat.types import InFile, Line, Piece, Sample
 

@@ -48,6 +48,11 @@ class Fit(Struct, frozen=True, gc=False):
     lightest: bool = False
     """Whether PNG goes only where `lossy` is no lighter."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the file's own bytes go, every one of them."""
+        return self.as_is and not self.strip
+
 
 def fit(
     header: Header,

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from labels2chat.errors import RecordError
 from labels2chat.types import Image
@@ -27,7 +28,8 @@ def load(image: Image) -> bytes:
         return data
     if image.path is None:
         raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
-    return _whole(image.path)
+    with _opened(image.path) as descriptor:
+        return _read(descriptor, _size(descriptor, image.path))
 
 
 def ends(path: str) -> tuple[bytes, bytes, int]:
@@ -35,18 +37,13 @@ def ends(path: str) -> tuple[bytes, bytes, int]:
 
     The system is told to get the rest, for whoever reads it next. Raises RecordError as `load` does.
     """
-    descriptor = _open(path)
-    try:
+    with _opened(path) as descriptor:
         size = _size(descriptor, path)
         if size <= _HEAD + _TAIL:
-            return os.read(descriptor, size), b"", size
+            return _read(descriptor, size), b"", size
         if _WILL_NEED is not None:
             os.posix_fadvise(descriptor, 0, 0, _WILL_NEED)
         return os.pread(descriptor, _HEAD, 0), os.pread(descriptor, _TAIL, size - _TAIL), size
-    except OSError as error:
-        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
 
 
 _HEAD, _TAIL = 16 << 10, 1 << 10
@@ -58,21 +55,16 @@ def parts(path: str, size: int) -> Iterator[bytes]:
 
     Raises RecordError: image.missing, image.unreadable.
     """
-    descriptor = _open(path)
-    try:
-        while part := os.read(descriptor, size):
-            while len(part) < size and (more := os.read(descriptor, size - len(part))):
-                part += more
+    with _opened(path) as descriptor:
+        while part := _read(descriptor, size):
             yield part
-    except OSError as error:
-        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
 
 
-def _open(path: str) -> int:
+@contextmanager
+def _opened(path: str) -> Iterator[int]:
+    """Open a file; all that goes wrong with it under here is a RecordError about `path`."""
     try:
-        return os.open(path, _FLAGS)
+        descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:
         raise RecordError("image.missing", f"there is no file {path}") from None
     except OSError as error:
@@ -80,6 +72,20 @@ def _open(path: str) -> int:
         raise RecordError(code, f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:  # a NUL in the name
         raise RecordError("image.missing", f"cannot read {path!r}: {error}") from None
+    try:
+        yield descriptor
+    except OSError as error:
+        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """Read so many bytes, or up to the end; the system may give fewer at once."""
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 def _size(descriptor: int, path: str) -> int:
@@ -89,17 +95,3 @@ def _size(descriptor: int, path: str) -> int:
     if status.st_size > MAX_BYTES:
         raise RecordError("image.too_large", f"{status.st_size:,} bytes; the limit is {MAX_BYTES:,}")
     return status.st_size
-
-
-def _whole(path: str) -> bytes:
-    descriptor = _open(path)
-    try:
-        size = _size(descriptor, path)
-        data = os.read(descriptor, size)
-        while len(data) < size and (more := os.read(descriptor, size - len(data))):
-            data += more
-        return data
-    except OSError as error:
-        raise RecordError("image.unreadable", f"cannot read {path}: {error.strerror}") from None
-    finally:
-        os.close(descriptor)

@@ -157,7 +157,7 @@ def _write(way: _Way, job: Job) -> None:
             image = sample.images[sight.image]
             pictures[index] = _finish(picture, sight, image, job)
             if job.delivery in AS_FILES:
-                linked = job.delivery == "link" and sight.fit.as_is and not sight.fit.strip
+                linked = job.delivery == "link" and sight.fit.untouched
                 original = image.path if linked else None
                 pictures[index] = _beside(pictures[index], held, original, job)
         return pictures[index]
@@ -215,7 +215,7 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         left, top, right, bottom = crop or (0, 0, *header.upright)
         return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
     plan, made = choose(data, header, job.target, crop, job.policy)
-    if own is not None and plan.as_is and not plan.strip:
+    if own is not None and plan.untouched:
         return _Sight(None, number, header, plan, InFile(own, len(data)))
     return _Sight(data, number, header, plan, made)
 
@@ -227,7 +227,7 @@ def _glimpse(number: int, path: str, job: Job) -> _Sight | None:
     if header is None:
         return None
     plan = fit(header, size, job.target, None, job.policy)
-    return _Sight(None, number, header, plan, InFile(path, size)) if plan.as_is and not plan.strip else None
+    return _Sight(None, number, header, plan, InFile(path, size)) if plan.untouched else None
 
 
 def _close_up(
