@@ -62,7 +62,11 @@ def test_a_limit_on_the_size_of_files(
     root, out = make_folder(40), tmp_path / "out"
     words = CONVERT.format(root=root, out=out).split()[2:]
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(limit), *words], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-B", "-c", LIMITED, str(limit), *words],  # it would write cut bytecode, too
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     if limit < 6000:
         assert done.returncode == 1
