@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from jinja2 import TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.exceptions import TemplateError as JinjaError
 
 from labels2chat.coordinates import CONVENTIONS, convention
@@ -187,14 +187,17 @@ class _Compiler:
         """Compile one wording."""
         try:
             if variant.json is not None:
-                expression, tree = self.sandbox.expression(variant.json)
-                self._known(tree, path, inside)
+                tree = self.sandbox.value(variant.json)
+                self._note_words(tree)
+                expression, names = self.sandbox.expression(tree)
+                self._known(names, path, inside)
                 return Text(path, variant.weight, expression=expression, schema=variant.schema)
             tree = self.sandbox.parse((variant.text or "").replace("<image>", _MARK))
-            names = self._known(tree, path, inside)
+            self._note_words(tree)
             drawn = any(call.name in DRAWN for call in tree.find_all(nodes.Filter))
-            constant = not drawn and names <= _SAME_FOR_ALL
-            return Text(path, variant.weight, constant, template=self.sandbox.text(tree))
+            template, names = self.sandbox.text(tree)
+            self._known(names, path, inside)
+            return Text(path, variant.weight, not drawn and names <= _SAME_FOR_ALL, template)
         except TemplateSyntaxError as error:
             raise self.document.fail(path, self._explain(error)) from None
         except JinjaError as error:
@@ -202,17 +205,17 @@ class _Compiler:
         except RecursionError:
             raise self.document.fail(path, "nested too deeply") from None
 
-    def _known(self, tree: nodes.Template, path: str, inside: bool) -> set[str]:
-        """Return the variables of a text, all of which are known; note them, and the words that it names."""
-        known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
-        names = meta.find_undeclared_variables(tree)
-        self.names |= names
+    def _note_words(self, tree: nodes.Template) -> None:
         constants = (node.value for node in tree.find_all(nodes.Const))
         self.words_named |= {value for value in constants if isinstance(value, str)}
+
+    def _known(self, names: set[str], path: str, inside: bool) -> None:
+        """Note the variables of a text, all of which are known."""
+        known = VARIABLES[self.file.mode] | ({"item", "loop"} if inside else set()) | {"range"}
+        self.names |= names
         for name in sorted(names):
             if name not in known:
                 raise self.document.fail(path, f"undefined variable {name!r}{did_you_mean(name, known)}")
-        return names
 
     def _explain(self, error: TemplateSyntaxError) -> str:
         message = error.message or "not a Jinja text"

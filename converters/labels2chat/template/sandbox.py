@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2 import StrictUndefined, Template, nodes, pass_context
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import TemplateExpression
 from jinja2.exceptions import SecurityError, TemplateSyntaxError, UndefinedError
+from jinja2.idtracking import VAR_LOAD_RESOLVE
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -50,12 +52,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.filters |= {"_steps": _steps, "_joined": _joined, "join": _join, "replace": _replace, **filters}
         self.globals = {"range": _range}
 
-    def text(self, tree: nodes.Template) -> Any:
-        """Compile the syntax tree of a text, which changes on the way."""
-        return self.from_string(_Watch().visit(tree))
+    def text(self, tree: nodes.Template) -> tuple[Template, set[str]]:
+        """Compile the syntax tree of a text, which changes on the way; return it with the variables that it needs."""
+        generator = _Generator(self, None, None)
+        generator.visit(_Watch().visit(tree))
+        code = compile(generator.stream.getvalue(), "<template>", "exec")  # type: ignore[attr-defined]
+        return Template.from_code(self, code, self.make_globals(None)), generator.named
 
-    def expression(self, source: str) -> tuple[Callable[[dict[str, Any]], Any], nodes.Template]:
-        """Compile an expression; returns a function of the variables and the syntax tree as written."""
+    def expression(self, tree: nodes.Template) -> tuple[Callable[[dict[str, Any]], Any], set[str]]:
+        """Compile what `value` parsed: return a function of the variables, and which ones it needs."""
+        template, named = self.text(tree)
+        return TemplateExpression(template, False), named
+
+    def value(self, source: str) -> nodes.Template:
+        """Parse an expression."""
         parser = Parser(self, source, state="variable")
         value = parser.parse_expression()
         if not parser.stream.eos:
@@ -63,8 +73,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         tree = nodes.Template([nodes.Assign(nodes.Name("result", "store"), value, lineno=1)], lineno=1)
         for node in tree.find_all(nodes.Node):
             node.set_environment(self)
-        template = self.from_string(_Watch().visit(tree))
-        return TemplateExpression(template, False), self.parse("{{ (" + source + ") }}")
+        return tree
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Refuse what grows without end: 'a' * 500000000, 9 ** 9 ** 9, '%999999999d' % 1."""
@@ -96,6 +105,20 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if callable(value):
             return any(isinstance(obj, kind) and attr in names for kind, names in _METHODS.items())
         return super().is_safe_attribute(obj, attr, value)
+
+
+class _Generator(CodeGenerator):
+    """Notes which variables a text needs: what `jinja2.meta` finds out by compiling it once more."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.named: set[str] = set()
+
+    def enter_frame(self, frame: Frame) -> None:
+        """Begin a part of the text."""
+        super().enter_frame(frame)
+        needed = {name for action, name in frame.symbols.loads.values() if action == VAR_LOAD_RESOLVE}
+        self.named |= needed - self.environment.globals.keys()
 
 
 class _Watch(NodeTransformer):
