@@ -59,11 +59,13 @@ class Entry(Struct):
 
 def digest(records: Iterable[Any]) -> str:
     """Return a sha256 of what is read, the same in every process; a picture behind a function counts by its size."""
-    sum = hashlib.sha256()
+    sum, encoder, packed = hashlib.sha256(), msgspec.msgpack.Encoder(enc_hook=_no_data), bytearray()
     for record in records:
         try:
-            sum.update(msgspec.json.encode(record, enc_hook=_no_data))
-        except (UnicodeEncodeError, ValueError):  # a lone surrogate in a label: rejected later, digested here
+            encoder.encode_into(record, packed)
+            sum.update(packed)
+        except (UnicodeEncodeError, ValueError, OverflowError):
+            # a lone surrogate in a label: rejected later, digested here; a number of more than 64 bits
             sum.update(repr(record).encode("utf-8", "backslashreplace"))
     return sum.hexdigest()
 

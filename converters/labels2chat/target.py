@@ -8,7 +8,6 @@ The shape of a line is the module `targets/<shape>.py`.
 from __future__ import annotations
 
 from datetime import date
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -181,8 +180,8 @@ def _stems(suffix: str) -> list[str]:
     return sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix))
 
 
-def _folder() -> resources.abc.Traversable:
-    return resources.files("labels2chat") / "targets"
+def _folder() -> Path:
+    return Path(__file__).with_name("targets")
 
 
 def _reason(error: Exception) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from labels2chat import Image, Sample, Source, convert
 from labels2chat.errors import SourceError, UsageError
+from labels2chat.shards import digest
 from labels2chat.validate import validate
 
 Rows = Callable[[Path], list[dict[str, Any]]]
@@ -239,3 +240,12 @@ def test_how_many_rejects_are_too_many(
 def test_max_rejects_is_a_number_or_a_share(text: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--max-rejects"):
         convert("imagefolder:x", "classify", tmp_path / "out", max_rejects=text)
+
+
+@pytest.mark.parametrize("one", [0, 0.5, "a", "\ud800", 2**70, -(2**70), float("nan"), None, [1], {"1": 1}, b"a"])
+def test_a_digest_tells_samples_apart_whatever_their_metadata_hold(one: Any) -> None:
+    def of(value: Any, id: str = "a") -> str:
+        return digest([Sample(id, [Image("a.jpg")], metadata={"key": value})])
+
+    assert of(one) == of(one)
+    assert len({of(one), of(one, "b"), of("other"), of([one]), of(2**71), of("\ud801")}) == 6

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -68,7 +68,7 @@ def job_size(provider: str) -> JobSize | None:
 
 @cache
 def _table() -> _Table:
-    text = (resources.files("labels2chat") / "estimate" / "prices.yaml").read_text("utf-8")
+    text = Path(__file__).with_name("prices.yaml").read_text("utf-8")
     return Document(text, "estimate/prices.yaml", TargetError).convert(_Table)
 
 

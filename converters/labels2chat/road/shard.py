@@ -21,8 +21,8 @@ from labels2chat.road.sample import Outcome, convert_samples
 from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
 from labels2chat.types import Base64, Line
 
-_CHUNK = 32
-"""Samples that a worker takes at once."""
+_FIRST_CHUNK, _CHUNK = 4, 32
+"""Samples that a worker takes at once: few of a shard's first ones, so that there soon is something to write."""
 _CHUNK_BYTES = 4_000_000
 """Image bytes that a worker takes at once, whatever the number of samples: keeps memory flat for large images."""
 _BULK = 1 << 12
@@ -150,11 +150,11 @@ def _give_up(report: Report) -> None:
 
 def _chunks(entry: Entry) -> Iterator[list[Task]]:
     chunk: list[Task] = []
-    held = 0
+    held, most = 0, _FIRST_CHUNK
     for task in entry.tasks:
-        if chunk and (len(chunk) >= _CHUNK or held + task.size > _CHUNK_BYTES):
+        if chunk and (len(chunk) >= most or held + task.size > _CHUNK_BYTES):
             yield chunk
-            chunk, held = [], 0
+            chunk, held, most = [], 0, min(2 * most, _CHUNK)
         chunk.append(task)
         held += task.size
     if chunk:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,5 +67,5 @@ def load_rules(path: str | Path | None = None, known: tuple[str, ...] = ()) -> R
 
 @cache
 def _built_in() -> Rules:
-    text = (resources.files("labels2chat") / "screen" / "screening.yaml").read_text("utf-8")
+    text = Path(__file__).with_name("screening.yaml").read_text("utf-8")
     return Document(text, "screening.yaml", UsageError).convert(Rules)
