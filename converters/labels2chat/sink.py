@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_BLOCK = 4 << 20
-"""Bytes of a block. Direct writes want places, lengths and memory in multiples of a page at most."""
+_BLOCK = 2 << 20
+"""Bytes of a block: one large page. Direct writes want places, lengths and memory in multiples of a page at most."""
 _BLOCKS = 4
 
 
