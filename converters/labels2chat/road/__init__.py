@@ -2,10 +2,12 @@
 
     adapter -> Sample -> fit -> Template -> Example -> prepare -> check -> Target's shape -> shard
 
-`run` is the whole of it: `convert` plans, keeps what an earlier run finished, and works through the rest.
+`run` is the whole of it: `convert` plans, keeps what an earlier run finished, and works through the rest. `asked` holds
+the options against the target, `prompts` joins templates to the source, `identity` says what makes a run this run.
 `assign` decides what only the whole dataset can decide, `plan` cuts samples into shards, `shard` makes one of them,
 `sample` takes one sample down the road, `rejects` says what was left out, `output` takes up and closes the folder,
-`memory` reads Samples at hand, `preview` shows what would be made, `dry` makes its texts without pixels.
+`beside` says what it holds beside the lines, `warnings` what matters before an upload. `memory` reads Samples at hand,
+`preview` shows what would be made, `dry` makes its texts without pixels.
 """
 
 from labels2chat.road.preview import preview
