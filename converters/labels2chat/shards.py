@@ -201,15 +201,11 @@ def _base64(data: Any) -> Iterator[bytes]:
         for start in range(0, len(view), _PART):
             yield pybase64.b64encode(view[start : start + _PART])
         return
-    size = 0
     try:
-        for part in parts(data.path, _PART):
-            size += len(part)
+        for part in parts(data, _PART):
             yield pybase64.b64encode(part)
     except RecordError as error:
         raise SourceError(f"{error}; it could be read a moment ago") from None
-    if size != data.size:
-        raise SourceError(f"{data.path} has {size:,} bytes, and had {data.size:,} when it was checked a moment ago")
 
 
 _PART = 72 << 10

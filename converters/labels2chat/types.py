@@ -37,7 +37,10 @@ class Image(Struct, omit_defaults=True):
     path: str | None = None
     url: str | None = None
     data: Any = None
-    """bytes, or a function without arguments that returns them (for a source that holds pictures inside tables)."""
+    """bytes, or a function without arguments that returns them (for a source that holds pictures inside tables).
+
+    A function may have a method `place`, which says where in a file they lie: (path, start, size); None where nowhere.
+    """
     size: int | None = None
     """Bytes of the file, where `data` is a function."""
     width: int | None = None
@@ -195,10 +198,14 @@ class Picture(Struct, omit_defaults=True, gc=False):
 
 
 class InFile(Struct, gc=False, array_like=True):
-    """The bytes of a file, just as they are there: whoever writes them reads them."""
+    """Bytes that lie in a file, just as they are there: whoever writes them reads them."""
 
     path: str
     size: int
+    start: int = 0
+    """Where in the file the first one is."""
+    stamp: tuple[int, int] = (0, 0)
+    """The whole file's size and time of change (in ns) when it was looked at."""
 
     def __len__(self) -> int:
         return self.size

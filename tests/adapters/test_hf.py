@@ -1823,6 +1823,17 @@ def test_features_of_values(values: list[Any], kind: str) -> None:
     assert feature.kind == kind
 
 
+@each_way
+def test_a_place_is_where_the_bytes_are(way: Callable[[Path], Any], tmp_path: Path) -> None:
+    images = [image for sample in take(way(tmp_path)) for image in sample.images]
+    placed = [image for image in images if (place := getattr(image.data, "place", None)) and place() is not None]
+    for image in placed:
+        path, start, size = image.data.place()
+        assert Path(path).read_bytes()[start : start + size] == image.data()
+    if way in (save_to_disk, save_to_disk_in_shards, save_dict_to_disk, to_parquet, arrow_stream, arrow_file, tar):
+        assert len(placed) == len(images)
+
+
 # fingerprints
 
 

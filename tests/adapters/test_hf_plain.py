@@ -124,6 +124,15 @@ def said(plain: PlainPictures, row: int) -> bytes | str:
         return str(error)
 
 
+def test_the_place_of_a_picture_is_where_its_bytes_are(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.parquet"
+    pq.write_table(table(30), path, row_group_size=7, compression="none", use_dictionary=False)
+    plain, data = PlainPictures(str(path), 1, "it", stamp(str(path))), path.read_bytes()
+    for row in range(30):
+        name, start, size = plain.place(row, 0)
+        assert (name, data[start : start + size]) == (str(path), plain.get(row, 0))
+
+
 def test_a_file_that_became_shorter(tmp_path: Path) -> None:
     path = tmp_path / "pictures.parquet"
     pq.write_table(table(30), path, compression="none", use_dictionary=False)

@@ -13,10 +13,10 @@ from PIL import Image as Pillow
 
 from labels2chat import Image, Sample, convert
 from labels2chat.errors import SourceError
-from labels2chat.images import Header, Policy, measure
+from labels2chat.images import Header, Policy, ends, measure, measure_ends
 from labels2chat.road import sample
 from labels2chat.shards import written
-from labels2chat.types import Base64, InFile, Piece
+from labels2chat.types import Base64, Piece
 
 Contents = Callable[[Path], dict[str, bytes]]
 
@@ -27,9 +27,11 @@ PART = 72 * 1024
 @pytest.mark.parametrize("size", [1, 2, 3, 4, PART - 1, PART, PART + 1, PART + 2, 2 * PART, 5 * PART + 7])
 def test_base64_in_parts_is_that_of_the_whole(size: int, tmp_path: Path) -> None:
     data = os.urandom(size)
-    path = tmp_path / "image"
+    path, inside = tmp_path / "image", tmp_path / "table"
     path.write_bytes(data)
-    for piece in (Base64(data), Base64(memoryview(data)), Base64(InFile(str(path), size))):
+    inside.write_bytes(b"before" + data + b"after")
+    places = [ends(str(path))[2], ends(str(inside), 6, size)[2]]
+    for piece in (Base64(data), Base64(memoryview(data)), *map(Base64, places)):
         line: list[Piece] = [b'{"url":"', piece, b'"}\n']
         assert b"".join(written(line)) == b'{"url":"' + base64.b64encode(data) + b'"}\n'
         assert sum(map(len, line)) == len(b"".join(written(line)))
@@ -44,6 +46,12 @@ def cut_the_last_byte_off(path: str) -> None:
     os.truncate(path, os.stat(path).st_size - 1)
 
 
+def put_other_bytes_there(path: str) -> None:
+    status = os.stat(path)
+    Path(path).write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 4_000_000))  # a clock's tick later, whatever the clock
+
+
 def put_a_folder_there(path: str) -> None:
     os.unlink(path)
     os.mkdir(path)
@@ -53,9 +61,10 @@ def put_a_folder_there(path: str) -> None:
     ("change", "said"),
     [
         (os.unlink, "there is no file "),
-        (put_a_folder_there, "cannot read "),
-        (add_a_byte, " when it was checked"),
-        (cut_the_last_byte_off, " when it was checked"),
+        (put_a_folder_there, " has changed since it was checked"),
+        (put_other_bytes_there, " has changed since it was checked"),
+        (add_a_byte, " has changed since it was checked"),
+        (cut_the_last_byte_off, " has changed since it was checked"),
     ],
 )
 def test_a_file_that_changes_under_way_ends_the_run(
@@ -127,14 +136,46 @@ def test_what_is_found_out_is_the_same_as_of_bytes_at_hand(tmp_path: Path, conte
         (tmp_path / name).write_bytes(data)
     files = [Sample(name, [Image(name, path=str(tmp_path / name))], labels=["cat"]) for name in made]
     at_hand = [Sample(name, [Image(name, data=data)], labels=["cat"]) for name, data in made.items()]
+    inside = [Sample(name, [Image(name, data=Inside(tmp_path / "table", name, made))], labels=["cat"]) for name in made]
+    ways = ((files, None), (files, "threads"), (inside, None), (at_hand, None))
     for number, policy in enumerate((Policy(), Policy(max_side=250), Policy(strip_metadata=True))):
-        outs = [tmp_path / f"{kind}-{number}" for kind in ("files", "threads", "bytes")]
-        convert(files, "classify", outs[0], policy=policy)
-        convert(files, "classify", outs[1], policy=policy, engine="threads")
-        convert(at_hand, "classify", outs[2], policy=policy)
-        lines = [contents(out) for out in outs]
-        for one in lines:
-            del one["manifest.json"]  # it says of what it was made
-            one["rejects.jsonl"] = one["rejects.jsonl"].replace(f"{tmp_path}/".encode(), b"")
-        assert lines[0] == lines[1] == lines[2]
+        lines: list[dict[str, bytes]] = []
+        for samples, engine in ways:
+            out = tmp_path / f"out-{number}-{len(lines)}"
+            convert(samples, "classify", out, policy=policy, engine=engine)
+            lines.append(contents(out))
+            del lines[-1]["manifest.json"]  # it says of what it was made
+            lines[-1]["rejects.jsonl"] = lines[-1]["rejects.jsonl"].replace(f"{tmp_path}/".encode(), b"")
+        assert lines[0] == lines[1] == lines[2] == lines[3]
         assert lines[0]["rejects.jsonl"].count(b"\n") == 5
+
+
+class Inside:
+    """A picture inside a file of many."""
+
+    def __init__(self, path: Path, name: str, pictures: dict[str, bytes]) -> None:
+        path.write_bytes(b"head" + b"".join(pictures.values()))
+        names = list(pictures)
+        self.path, self.size = path, len(pictures[name])
+        self.start = 4 + sum(len(pictures[other]) for other in names[: names.index(name)])
+
+    def __call__(self) -> bytes:
+        return self.path.read_bytes()[self.start :][: self.size]
+
+    def place(self) -> tuple[str, int, int]:
+        return str(self.path), self.start, self.size
+
+
+def test_a_table_that_is_written_anew_under_way_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {str(number): pictures()["plain"] for number in range(3)}
+    inside = [Sample(name, [Image(name, data=Inside(tmp_path / "table", name, made))], labels=["cat"]) for name in made]
+
+    def look_and_change(head: bytes, tail: bytes) -> Header | None:
+        put_other_bytes_there(str(tmp_path / "table"))
+        return measure_ends(head, tail)
+
+    monkeypatch.setattr(sample, "measure_ends", look_and_change)
+    with pytest.raises(SourceError, match="table has changed since it was checked"):
+        convert(inside, "classify", tmp_path / "out", engine="threads", workers=1)
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+    assert not list((tmp_path / "out").glob("*.jsonl"))

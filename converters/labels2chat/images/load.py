@@ -7,8 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from labels2chat.errors import RecordError
-from labels2chat.types import Image
+from labels2chat.errors import RecordError, SourceError
+from labels2chat.types import Image, InFile
 
 MAX_BYTES = 1 << 29
 """No picture is larger; what is, is something else under a picture's name."""
@@ -28,35 +28,43 @@ def load(image: Image) -> bytes:
     if image.path is None:
         raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
     with _opened(image.path) as descriptor:
-        return _read(descriptor, _size(descriptor, image.path))
+        return _read(descriptor, 0, _size(os.fstat(descriptor), image.path))
 
 
-def ends(path: str) -> tuple[bytes, bytes, int]:
-    """Return the first and the last bytes of an image file, and its size; all of a small one is in the first.
+def ends(path: str, start: int = 0, size: int | None = None) -> tuple[bytes, bytes, InFile]:
+    """Return the first and the last bytes of an image, and where it lies; all of a small one is in the first.
 
-    The system is told to get the rest, for whoever reads it next. Raises RecordError as `load` does.
+    It is a file, or `size` bytes of one from `start` on. The system is told to get the rest, for whoever reads it next.
+    Raises RecordError as `load` does, and image.truncated where the file ends sooner.
     """
     with _opened(path) as descriptor:
-        size = _size(descriptor, path)
+        status = os.fstat(descriptor)
+        size = _size(status, path) if size is None else size
+        place = InFile(path, size, start, _stamp(status))
+        if start + size > status.st_size:
+            raise RecordError("image.truncated", f"{path} ends inside the picture")
         if size <= _HEAD + _TAIL:
-            return _read(descriptor, size), b"", size
+            return _read(descriptor, start, size), b"", place
         if _WILL_NEED is not None:
-            os.posix_fadvise(descriptor, 0, 0, _WILL_NEED)
-        return os.pread(descriptor, _HEAD, 0), os.pread(descriptor, _TAIL, size - _TAIL), size
+            os.posix_fadvise(descriptor, start, size, _WILL_NEED)
+        return _read(descriptor, start, _HEAD), _read(descriptor, start + size - _TAIL, _TAIL), place
 
 
 _HEAD, _TAIL = 16 << 10, 1 << 10
 _WILL_NEED: int | None = getattr(os, "POSIX_FADV_WILLNEED", None)
 
 
-def parts(path: str, size: int) -> Iterator[bytes]:
-    """Yield the bytes of an image file, `size` at a time.
+def parts(place: InFile, most: int) -> Iterator[bytes]:
+    """Yield the bytes of what `ends` looked at, at `most` so many at a time.
 
-    Raises RecordError: image.missing, image.unreadable.
+    Raises SourceError where the file has changed since, and RecordError: image.missing, image.unreadable.
     """
-    with _opened(path) as descriptor:
-        while part := _read(descriptor, size):
-            yield part
+    with _opened(place.path) as descriptor:
+        if _stamp(os.fstat(descriptor)) != place.stamp:
+            raise SourceError(f"{place.path} has changed since it was checked, a moment ago")
+        end = place.start + place.size
+        for start in range(place.start, end, most):
+            yield _read(descriptor, start, min(most, end - start))
 
 
 class _opened:  # noqa: N801 - used like a function
@@ -89,16 +97,20 @@ class _opened:  # noqa: N801 - used like a function
             raise RecordError("image.unreadable", f"cannot read {self.path}: {error.strerror}") from None
 
 
-def _read(descriptor: int, size: int) -> bytes:
+def _read(descriptor: int, start: int, size: int) -> bytes:
     """Read so many bytes, or up to the end; the system may give fewer at once."""
+    os.lseek(descriptor, start, os.SEEK_SET)
     data = os.read(descriptor, size)
     while len(data) < size and (more := os.read(descriptor, size - len(data))):
         data += more
     return data
 
 
-def _size(descriptor: int, path: str) -> int:
-    status = os.fstat(descriptor)
+def _stamp(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
+def _size(status: os.stat_result, path: str) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise RecordError("image.unreadable", f"{path} is not a regular file")
     if status.st_size > MAX_BYTES:

@@ -203,10 +203,17 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         if not (width and height) and sample.annotations:
             raise RecordError("image.no_size", f"nobody says the size of {image.url}")
         return _Sight(None, number, Header("", width, height), Fit(width, height, "", "", as_is=True))
-    own = image.path if job.reread and image.data is None and image.crop is None else None
-    if own is not None and not (job.verify or whole) and (sight := _glimpse(number, own, job)) is not None:
-        return sight
-    data = load(image)
+    own: InFile | None = None
+    data: bytes | None = None
+    if job.reread and not whole and (place := _place(image)) is not None:
+        head, tail, own = ends(*place)
+        data = None if tail else head
+        seen = None if job.verify else measure_ends(head, tail) if tail else measure(head)
+        if seen is not None:
+            plan = fit(seen, own.size, job.target, None, job.policy)
+            if plan.untouched:
+                return _Sight(None, number, seen, plan, own)
+    data = load(image) if data is None else data
     header = measure(data)
     if job.verify:
         verify(data)
@@ -216,18 +223,19 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         return _Sight(data, number, header, Fit(right - left, bottom - top, "", "", as_is=False, crop=crop))
     plan, made = choose(data, header, job.target, crop, job.policy)
     if own is not None and plan.untouched:
-        return _Sight(None, number, header, plan, InFile(own, len(data)))
+        return _Sight(None, number, header, plan, own)
     return _Sight(data, number, header, plan, made)
 
 
-def _glimpse(number: int, path: str, job: Job) -> _Sight | None:
-    """Look at the ends of a file that goes as it is; None where more of it must be seen."""
-    head, tail, size = ends(path)
-    header = measure_ends(head, tail) if tail else measure(head)
-    if header is None:
+def _place(image: Image) -> tuple[str, int, int | None] | None:
+    """Say where the bytes that may go lie in a file: path, start, size (None for all of it)."""
+    if image.crop is not None:
         return None
-    plan = fit(header, size, job.target, None, job.policy)
-    return _Sight(None, number, header, plan, InFile(path, size)) if plan.untouched else None
+    if image.data is None:
+        return (image.path, 0, None) if image.path is not None else None
+    place = getattr(image.data, "place", None)
+    found: tuple[str, int, int | None] | None = place() if place is not None else None
+    return found
 
 
 def _close_up(

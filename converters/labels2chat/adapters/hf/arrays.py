@@ -150,6 +150,13 @@ class ArrowPictures(Struct, frozen=True):
         buffer = chunk.buffer(row - start, item)
         return None if buffer is None else file.read(buffer)
 
+    def place(self, row: int, item: int) -> tuple[str, int, int] | None:
+        """Say where a picture lies: path, start, size; None for one that is compressed, or not there."""
+        file = mapped(self.path, self.stamp)
+        chunk, start = file.column(self.column).find(row)
+        buffer = chunk.buffer(row - start, item)
+        return None if buffer is None else file.place(buffer)
+
     def cells(self, row: int) -> Any:
         """Return what the row's cell says; a list for a column of lists."""
         chunk, start = mapped(self.path, self.stamp).column(self.column).find(row)
@@ -179,12 +186,15 @@ class MappedFile:
             self._columns[name] = Column(self.table[name])
         return self._columns[name]
 
+    def place(self, buffer: Any) -> tuple[str, int, int] | None:
+        """Say where a buffer of the table lies; None for one that was compressed, and is decoded into memory."""
+        start = buffer.address - self._address
+        return (self.path, start, buffer.size) if 0 <= start < self._size else None
+
     def read(self, buffer: Any) -> bytes:
         """Return the bytes of a buffer of the table."""
-        start = buffer.address - self._address
-        if not 0 <= start < self._size:  # was compressed, and is decoded into memory
-            return bytes(buffer)
-        return FilePictures(self.path, self.path).get(start, buffer.size)
+        place = self.place(buffer)
+        return bytes(buffer) if place is None else FilePictures(self.path, self.path).get(*place[1:])
 
 
 class ParquetPictures(Struct, frozen=True):

@@ -45,6 +45,10 @@ class PlainPictures(Struct, frozen=True):
             raise RecordError("image.truncated", f"{self.path} ends inside the picture")
         return data
 
+    def place(self, row: int, item: int) -> tuple[str, int, int]:
+        """Say where a picture lies: path, start, size. Raises RecordError: image.unreadable."""
+        return self.path, *_hops(self.path, self.leaf, self.stamp).find(row)
+
 
 def plain_leaf(metadata: Any, column: str) -> int | None:
     """Return the number of the leaf that holds a column's pictures; None where one isn't stored plain in each row."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from threading import Lock
 from typing import Any, ClassVar
@@ -37,15 +38,27 @@ class Reference:
 
     def __call__(self) -> bytes:
         """Read the bytes. Raises RecordError: image.missing, image.truncated, image.unreadable."""
+        data: bytes | None = self._ask(self.reader.get)
+        if data is None:
+            raise RecordError("image.missing", f"{self!r} holds no bytes")
+        return data
+
+    def place(self) -> tuple[str, int, int] | None:
+        """Say where in a file the bytes lie as they are: path, start, size; None where they don't.
+
+        Raises RecordError: image.unreadable.
+        """
+        find = getattr(self.reader, "place", None)
+        found: tuple[str, int, int] | None = self._ask(find) if find is not None else None
+        return found
+
+    def _ask(self, question: Callable[[int, int], Any]) -> Any:
         try:
-            data: bytes | None = self.reader.get(self.row, self.item)
+            return question(self.row, self.item)
         except RecordError:
             raise
         except (OSError, ValueError) as error:  # pyarrow's errors are both
             raise RecordError("image.unreadable", f"cannot read {self!r}: {error}") from None
-        if data is None:
-            raise RecordError("image.missing", f"{self!r} holds no bytes")
-        return data
 
     def __repr__(self) -> str:
         return f"{self.reader.name}[{self.row}, {self.item}]"
@@ -71,7 +84,7 @@ def read_at(file: Any, offset: int, size: int) -> bytes:
 
 
 class FilePictures(Struct, frozen=True):
-    """Byte ranges of a file: get(offset, size)."""
+    """Byte ranges of a file: get(offset, size), which is their place, too."""
 
     path: str
     name: str
@@ -85,6 +98,10 @@ class FilePictures(Struct, frozen=True):
         if len(data) < size:
             raise RecordError("image.truncated", f"{self.path} ends inside the picture")
         return data
+
+    def place(self, offset: int, size: int) -> tuple[str, int, int]:
+        """Say where the bytes are."""
+        return self.path, offset, size
 
 
 class Spool:
