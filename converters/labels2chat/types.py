@@ -140,6 +140,10 @@ class Source(Struct):
     kinds: frozenset[str]
     categories: list[str]
     """The class names, in the source's order."""
+    only_of_images: frozenset[str] = frozenset()
+    """Those of them that whole images have and no object: a template of objects doesn't ask for them."""
+    only_of_objects: frozenset[str] = frozenset()
+    """Those of them that objects have and no whole image: they are no answer to what an image shows as a whole."""
     exhaustive: bool = True
     """Whether a class without objects in an image is not in it; False for LVIS, Open Images and the like, where only
     `Sample.absent` says so."""

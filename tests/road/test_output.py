@@ -713,3 +713,22 @@ def test_names_in_another_encoding(
         if part["type"] == "image_url"
     ]
     assert urls == ["https://x.y/tea/b.png", "https://x.y/tea/%E9.png"]
+
+
+def test_a_template_asks_for_classes_of_its_own_kind(
+    tmp_path: Path, draw: Callable[..., bytes], rows: Callable[[Path], list[dict[str, Any]]]
+) -> None:
+    """Breeds of the whole image are nothing to detect, and the parts that are boxed are no breed."""
+    boxes = [Annotation("head", (1, 1, 5, 5)), Annotation("cat", (1, 1, 9, 9))]
+    samples = [
+        Sample("1", [Image("1.png", data=draw("PNG"))], boxes, ["Bengal"]),
+        Sample("2", [Image("2.png", data=draw("PNG", shade=2))], [], ["cat"]),
+    ]
+    convert(samples, "detect", tmp_path / "detect")
+    convert(samples, "classify", tmp_path / "classify")
+    for name, asked, other in (("detect", "head", "Bengal"), ("classify", "Bengal", "head")):
+        for row in rows(tmp_path / name / "train-00000.jsonl"):
+            text = json.dumps(row["messages"][:2])
+            assert asked in text
+            assert "cat" in text
+            assert other not in text

@@ -35,10 +35,14 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         raise SourceError("there are no samples in what was given as the source")
     kinds: set[str] = set()
     categories: dict[str, None] = {}
+    of_images: set[str] = set()
+    of_objects: set[str] = set()
     for sample in held:
         kinds |= kinds_of(sample)
-        categories |= dict.fromkeys(sample.labels)
-        categories |= dict.fromkeys(a.category for a in sample.annotations or ())
+        own = [annotation.category for annotation in sample.annotations or ()]
+        categories |= dict.fromkeys([*sample.labels, *own])
+        of_images.update(sample.labels)
+        of_objects.update(own)
     return Source(
         uri="samples",
         adapter="samples",
@@ -46,6 +50,8 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         fingerprint=lambda: digest(held),
         kinds=frozenset(kinds),
         categories=list(categories),
+        only_of_images=frozenset(of_images - of_objects),
+        only_of_objects=frozenset(of_objects - of_images),
         count=len(held),
     )
 

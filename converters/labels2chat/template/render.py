@@ -47,6 +47,9 @@ VARIABLES = {
 }
 """What a text may name, by the template's mode; inside a `for` block also item and loop."""
 
+_OF_OBJECTS = frozenset(("boxes", "masks", "keypoints", "attributes"))
+"""The kinds of label that objects have."""
+
 _KEPT = 5000
 """Texts that are kept, for datasets whose images have as many sizes."""
 
@@ -196,11 +199,19 @@ class Template(Struct):
         if preference and not any(self.rejected):
             raise self.document.fail("$", f"template {self.name} has no rejected answer, which preference data need")
         # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
-        names = [name for name in self._renamed(source.categories) if not _SURROGATE.search(name)]
+        names = self._renamed([name for name in source.categories if name not in self._not_asked_for(source)])
+        names = [name for name in names if not _SURROGATE.search(name)]
         classes = list(dict.fromkeys(names))
         way = convention(coordinates)
         values = self.params(params or {})
         return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
+
+    def _not_asked_for(self, source: Source) -> frozenset[str]:
+        """Return the classes of another kind than those that the template is about."""
+        objects, images = not _OF_OBJECTS.isdisjoint(self.file.requires), "class" in self.file.requires
+        if objects == images:
+            return frozenset()
+        return source.only_of_images if objects else source.only_of_objects
 
     def render(
         self,

@@ -147,11 +147,12 @@ class Folder:
 
 def _look_through(source: Source) -> None:
     """Read every sample once: the kinds and the classes are in the rows."""
-    kinds, categories, count = set(source.kinds), set(source.categories), 0
+    kinds, count = set(source.kinds), 0
+    of_images, of_objects = set(source.categories), set[str]()
     for sample in source:
         count += 1
-        categories.update(sample.labels)
-        categories.update(annotation.category for annotation in sample.annotations or ())
+        of_images.update(sample.labels)
+        of_objects.update(annotation.category for annotation in sample.annotations or ())
         kinds |= {
             kind
             for kind, there in (
@@ -164,7 +165,9 @@ def _look_through(source: Source) -> None:
             )
             if there
         }
-    source.kinds, source.categories, source.count = frozenset(kinds), sorted(categories), count
+    source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
+    source.only_of_images = frozenset(of_images - of_objects)
+    source.only_of_objects = frozenset(of_objects - of_images)
 
 
 def _refuse(source: Source, table: Table, path: str) -> None:
