@@ -42,13 +42,21 @@ def segmentation(value: Any, warnings: list[str] | None = None) -> Rings | dict[
         value = [value]
     rings = []
     for ring in value:
-        if not isinstance(ring, list | tuple) or not all(isinstance(n, int | float) and math.isfinite(n) for n in ring):
+        if not isinstance(ring, list | tuple) or not all(isinstance(n, int | float) and is_finite(n) for n in ring):
             raise RecordError("segmentation.bad", "a polygon is a list of numbers")
         if len(ring) >= 6 and len(ring) % 2 == 0:
             rings.append(list(ring))
         elif ring and warnings is not None:
             warnings.append("segmentation.part_left_out")
     return rings or None
+
+
+def is_finite(number: float) -> bool:
+    """Whether a number can be a coordinate: it is not NaN, not infinite, and no integer that is beyond all floats."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def check_size(value: Rings | dict[str, Any], width: int | None, height: int | None) -> None:

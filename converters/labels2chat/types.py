@@ -13,6 +13,7 @@ The frame of every coordinate in a `Sample`, in pixels of the upright image unle
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -125,6 +126,10 @@ class Sample(Struct, omit_defaults=True):
     """The place in the source, for messages: 'instances.json image 42'."""
 
 
+SPLIT_NAME = re.compile(r"\w[\w .+-]*")
+"""What a split may be called: its files begin with it."""
+
+
 class Source(Struct):
     """A dataset that can be walked over more than once.
 
@@ -167,6 +172,13 @@ class Source(Struct):
 
     def __iter__(self) -> Iterator[Sample]:
         return self.read()
+
+    def lost(self) -> str:
+        """Say what was lost beside the Samples, and the first of it; '' where nothing was."""
+        if not self.problems:
+            return ""
+        first = self.problems[0]
+        return f"; {len(self.problems):,} records are bad, the first one {first.where}: {first.message}"
 
 
 class Option(Struct):

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labels2chat import convert
 from labels2chat.adapters import coco, read
 from labels2chat.errors import CODES, SourceError
 from labels2chat.types import Problem, Sample, Source
@@ -800,9 +801,31 @@ def test_boxes_that_are_no_corners(annotations: list[Record], make_coco: MakeCoc
     assert len(boxes(read(f"coco:{make_coco(annotations=annotations)}"))) == len(annotations)
 
 
-def test_corners_can_not_be_told_without_a_size(make_coco: MakeCoco) -> None:
+def test_corners_of_an_image_without_a_size_are_told_by_its_file(make_coco: MakeCoco) -> None:
     path = make_coco(images=[without(image(), "width")], annotations=corners())
+    with pytest.raises(SourceError, match="3 of 6 boxes leave their image"):
+        read(f"coco:{path}")
+    (path.parent / "a.jpg").write_bytes(b"")
     assert len(boxes(read(f"coco:{path}"))) == 6
+
+
+@pytest.mark.parametrize(
+    ("extra", "labels", "codes"),
+    [
+        pytest.param({}, ["cat"], [], id="a class of the image, or an object whose box is missing"),
+        pytest.param({"bbox": None, "segmentation": []}, ["cat"], [], id="null"),
+        pytest.param({"segmentation": [[]]}, [], ["annotation.bad_record"], id="an outline of nothing"),
+    ],
+)
+def test_an_object_without_a_box_beside_others(
+    make_coco: MakeCoco, extra: Record, labels: list[str], codes: list[str]
+) -> None:
+    """Whatever it is, the objects of its class can't be counted any more."""
+    bare = {**without(box(id=2), "bbox"), **extra}
+    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, 'id': 3}])}")
+    assert (sample.labels, [problem.code for problem in sample.problems]) == (labels, codes * 2)
+    assert sample.not_exhaustive == ["cat"]
+    assert len(sample.annotations or ()) == 1
 
 
 # the file as a whole
@@ -1115,3 +1138,25 @@ def test_the_licenses_that_it_names(low_memory: bool, make_coco: MakeCoco) -> No
     named = [{"id": 1, "name": "CC-BY-4.0", "url": "https://x.y"}, {"id": 2, "name": "MIT"}, {"id": 3, "name": "MIT"}]
     assert read(f"coco:{make_coco(licenses=named)}", low_memory=low_memory).licenses == ["CC-BY-4.0", "MIT"]
     assert read(f"coco:{make_coco(licenses=None)}", low_memory=low_memory).licenses == []
+
+
+def test_a_class_that_stands_twice_is_one(make_coco: MakeCoco) -> None:
+    annotations = [without(box(id=number), "bbox") for number in (1, 2)]
+    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=annotations)}")
+    assert sample.labels == ["cat"]
+
+
+@pytest.mark.parametrize("key", ["keypoints", "segmentation"])
+def test_a_number_beyond_all_floats_is_a_problem(make_coco: MakeCoco, key: str, tmp_path: Path) -> None:
+    value = [10**400, 1, 2] if key == "keypoints" else [[10**400, 1, 2, 3, 4, 5]]
+    path = make_coco(images=[image()], annotations=[box(**{key: value})])
+    rejects = convert(f"coco:{path}", "detect", tmp_path / "out").manifest["rejects"]["by_code"]
+    assert rejects == ({"keypoints.bad": 1} if key == "keypoints" else {})  # detect reads no outlines
+    assert convert(f"coco:{path}", "detect", tmp_path / "out").manifest["samples"]["converted"] == 1
+
+
+def test_a_bad_record_of_a_merged_file_bears_its_name(make_coco: MakeCoco) -> None:
+    path = make_coco(images=[image()], annotations=[box()])
+    other = make_coco("captions.json", images=[image()], annotations=[caption(" ", id=4)])
+    (sample,) = read(f"coco:{path}", captions=str(other))
+    assert [problem.where for problem in sample.problems] == ["captions.json annotation 4"]

@@ -379,3 +379,21 @@ def test_real_images_are_read_by_path(write_images: WriteImages, tmp_path: Path)
     paths = write_images("data/cat/1.jpg", "data/dog/2.png")
     assert [sample.images[0].path for sample in read(f"imagefolder:{tmp_path}/data")] == [str(path) for path in paths]
     assert {sample.images[0].width for sample in read(f"imagefolder:{tmp_path}/data")} == {None}  # nothing is declared
+
+
+@pytest.mark.parametrize("inside", [".labels2chat/run.json", "manifest.json"])
+def test_what_a_run_made_inside_its_source_is_no_part_of_it(inside: str, tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg", "dog/2.jpg")
+    before = read(f"imagefolder:{data}").fingerprint()
+    make(tmp_path, "out/images/d2/3.jpg", f"out/{inside}")
+    (data / "out" / inside).write_text('{"labels2chat": "0.1"}')
+    source = read(f"imagefolder:{data}")
+    assert [row[2] for row in table(source)] == ["cat", "dog"]
+    assert source.notes["folders that labels2chat made"] == 1
+    assert source.fingerprint() == before
+
+
+def test_another_programs_manifest_hides_nothing(tmp_path: Path) -> None:
+    data = make(tmp_path, "cat/1.jpg", "cat/manifest.json")
+    (data / "cat" / "manifest.json").write_text('{"name": "an app"}')
+    assert len(table(read(f"imagefolder:{data}"))) == 1

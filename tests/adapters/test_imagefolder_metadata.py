@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from labels2chat.adapters import imagefolder, read
 from labels2chat.adapters.imagefolder import columns
@@ -454,3 +455,51 @@ def test_fingerprint_changes_with_the_rows(tmp_path: Path) -> None:
 def test_column_names_are_not_used_twice() -> None:
     names = [*columns.CAPTIONS, *columns.CLASSES, *columns.QUESTIONS, *columns.ANSWERS]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('file_name,text\n0.jpg,zero\n1.jpg,"open\n2.jpg,two\n3.jpg,"three"\n', "not CSV: .* is a quote open?"),
+        ('file_name,text\n0.jpg,zero\n1.jpg,"open\n2.jpg,two\n', "not CSV: unexpected end of data"),
+        ("file_name,text,text\n0.jpg,a,b\n", "two columns are called 'text'"),
+    ],
+)
+def test_a_csv_that_would_lose_rows_or_columns(text: str, message: str, tmp_path: Path) -> None:
+    data = make(tmp_path, *(f"{number}.jpg" for number in range(4)), files={"metadata.csv": text})
+    with pytest.raises(SourceError, match=message):
+        read(f"imagefolder:{data}")
+
+
+def test_a_split_that_can_not_name_a_file_costs_its_row(tmp_path: Path) -> None:
+    rows = [{"file_name": "1.jpg", "text": "a", "split": "val"}, {"file_name": "2.jpg", "text": "b", "split": "fold/1"}]
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', '2.jpg', rows=rows)}")
+    assert problems(source) == [("sample.bad_record", "metadata.jsonl row 2")]
+    assert [(sample.split, sample.captions) for sample in source] == [("val", ["a"]), ("train", [])]
+
+
+def test_integers_that_a_table_made_floats_are_classes(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{n}.jpg", "label": label} for n, label in enumerate([1.0, 0.0, -1.0, math.nan, None])]
+    source = read(f"imagefolder:{make(tmp_path, *(f'{n}.jpg' for n in range(5)), rows=rows)}")
+    assert [sample.labels for sample in source] == [["1"], ["0"], [], [], []]
+
+
+def test_a_number_beyond_all_floats_is_a_problem(tmp_path: Path) -> None:
+    rows = [{"file_name": "1.jpg", "objects": [{"bbox": [10**400, 1, 2, 3], "category": "cat", "area": 10**400}]}]
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', rows=rows)}")
+    assert problems(source) == [("box.not_finite", "metadata.jsonl row 1 object 0")]
+    (sample,) = source
+    assert (sample.annotations, sample.not_exhaustive) == (None, ["cat"])
+
+
+def test_boxes_that_are_corners_are_refused(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{n}.jpg", "objects": {"bbox": [[30, 20, 38, 29]], "category": ["cat"]}} for n in range(6)]
+    data = make(tmp_path, *(str(row["file_name"]) for row in rows), rows=rows)
+    assert len(list(read(f"imagefolder:{data}"))) == 6  # nobody can tell: the files are empty
+    for row in rows:
+        Pillow.new("RGB", (40, 30)).save(data / str(row["file_name"]))
+    with pytest.raises(SourceError, match=r"6 of 6 boxes leave their image .* bbox_format=xyxy"):
+        read(f"imagefolder:{data}")
+    (annotation, *_) = [a for s in read(f"imagefolder:{data}", bbox_format="xyxy") for a in s.annotations or ()]
+    assert annotation.bbox == (30, 20, 8, 9)
+    assert len(list(read(f"imagefolder:{data}", bbox_format="xywh"))) == 6

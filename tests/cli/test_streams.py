@@ -78,6 +78,7 @@ def test_convert_says_what_became_of_everything(cli: Cli, photos: Path) -> None:
     assert done.out.splitlines()[1:] == [
         "  samples   12 read = 11 converted + 0 skipped + 1 rejected",
         "  images    11 byte for byte, 0 repaired",
+        "  source    images 12",
         "  rejects   image.empty: 1 (the file has 0 bytes; download or export it again)",
     ]
     assert re.fullmatch(r"out: 11 examples in 1 file, [\d.]+ kB", done.out.splitlines()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from labels2chat import Annotation, Image, Result, Sample, Source, convert
-from labels2chat.errors import OutputError, OutputExistsError, UsageError
+from labels2chat.errors import OutputError, OutputExistsError, SourceError, UsageError
 from labels2chat.files import locked, publish, write_whole
+from labels2chat.types import Keypoint
 from labels2chat.validate import Finding, validate
 
 Contents = Callable[[Path], dict[str, bytes]]
@@ -630,8 +633,7 @@ def test_progress_that_raises_leaves_no_half_file(run: Run, tmp_path: Path) -> N
 
     with pytest.raises(RuntimeError, match="terminal"):
         run(progress=fail, workers=3)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [".labels2chat"]
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert list((tmp_path / "out").iterdir()) == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("prepare", "disk"))]
 
 
@@ -732,3 +734,36 @@ def test_a_template_asks_for_classes_of_its_own_kind(
             assert asked in text
             assert "cat" in text
             assert other not in text
+
+
+def test_a_run_that_made_nothing_is_in_nobodys_way(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root, out = make_folder(4), tmp_path / "out"
+    with pytest.raises(SourceError, match="can't begin a file name"):
+        convert(f"imagefolder:{root}", "classify", out, options={"split": "a/b"})
+    assert list(out.iterdir()) == []
+    assert convert(f"imagefolder:{root}", "classify", out).manifest["samples"]["converted"] == 4
+
+
+def test_what_the_source_passed_over_is_in_the_manifest(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    root = make_folder(4)
+    (root / "notes.txt").touch()
+    assert convert(f"imagefolder:{root}", "classify", tmp_path / "out").manifest["notes"]["other files"] == 1
+
+
+def test_frames_and_points_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    frames = [Pillow.new("RGB", (40, 30), colour) for colour in ("red", "blue")]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    points = [Keypoint("nose", 10, 10), Keypoint("tail", 45, 10)]
+    sample = Sample(
+        "1", [Image("1.gif", data=buffer.getvalue())], [Annotation("cat", (1, 1, 20, 20), keypoints=points)]
+    )
+    warnings = convert([sample], "keypoints", tmp_path / "out").manifest["warnings"]
+    assert warnings == {"image.first_frame": 1, "keypoint.outside": 1}
+
+
+def test_a_sample_of_several_classes_is_told_so(tmp_path: Path, draw: Callable[..., bytes]) -> None:
+    sample = Sample("1", [Image("1.png", data=draw("PNG"))], labels=["cat", "dog"])
+    convert([sample], "classify", tmp_path / "out")
+    (row,) = [json.loads(line) for line in (tmp_path / "out" / "rejects.jsonl").read_text().splitlines()]
+    assert row["message"] == "no class for template classify: it has 2 classes"

@@ -213,3 +213,11 @@ def test_without_opencv(people: Callable[..., Source], monkeypatch: pytest.Monke
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'labels2chat\[faces\]'"):
         screen(people(1), faces="haar")
+
+
+def test_colours_that_mean_nothing_are_certain(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    Pillow.new("RGB", (40, 30)).convert("LAB").save(tmp_path / "cat" / "lab.tif")
+    Pillow.new("RGB", (40, 30)).save(tmp_path / "cat" / "plain.png")
+    found = screen(read(f"imagefolder:{tmp_path}"), "openai")
+    assert (found["levels"]["certain"], found["reasons"]) == (1, {"image.mode": {"certain": 1}})

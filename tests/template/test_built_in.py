@@ -207,3 +207,15 @@ def test_an_image_of_any_size(make_setting: Callable[..., Setting]) -> None:
     for width, height in ((1, 1), (65_535, 1), (None, None)):
         sample = Sample("s", [Image("a", width=width, height=height)], annotations=[])
         assert len(template.render(sample, make_setting("cat", params=template.params({})))) == 1
+
+
+@pytest.mark.parametrize("name", ["detect", "inspect-defects", "ground", "count", "presence"])
+def test_an_image_that_lost_all_its_objects_is_no_negative(name: str, make_setting: Callable[..., Setting]) -> None:
+    """Where a crowd was left out, or a box that can't be used, nobody says that there is nothing."""
+    sample = Sample("1", [Image("1.jpg", width=100, height=80)], [], not_exhaustive=["cat"])
+    template, setting = load_template(name), make_setting("cat", "dog")
+    if template.file.mode == "class":  # there still is no dog
+        assert not [example for example in template.render(sample, setting) if "cat" in example.id]
+        return
+    with pytest.raises(RecordError, match=f"template {name} needs boxes"):
+        template.render(sample, setting)

@@ -226,6 +226,8 @@ def _print(result: Result) -> None:
     if "on_likely" in manifest:
         done = manifest["on_likely"]
         click.echo(f"  screened  {done['dropped']:,} samples dropped, {done['quarantined']:,} in quarantine")
+    if manifest["notes"]:
+        click.echo(f"  source    {', '.join(f'{what} {count:,}' for what, count in manifest['notes'].items())}")
     for code, count in manifest["warnings"].items():
         click.echo(f"  note      {code}: {count:,}")
     for code, count in manifest["rejects"]["by_code"].items():

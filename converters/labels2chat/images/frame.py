@@ -211,6 +211,7 @@ def _moved(
     if keypoints:
         moved = [replace(p, x=x, y=y) for p in keypoints for x, y in [_point(p.x, p.y, path)]]
         keypoints = [p for p in moved if 0 <= p.x <= fit.width and 0 <= p.y <= fit.height]
+        warnings += ["keypoint.outside"] * (len(moved) - len(keypoints))
     if bbox == annotation.bbox and segmentation is annotation.segmentation and keypoints == annotation.keypoints:
         return annotation
     return replace(annotation, bbox=bbox, segmentation=segmentation, keypoints=keypoints)

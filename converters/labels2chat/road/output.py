@@ -77,6 +77,13 @@ def start_over(out: Path, identity: dict[str, Any]) -> None:
     _begin(out, identity)
 
 
+def leave(out: Path) -> None:
+    """Leave a run that could not go on. One that made nothing leaves nothing, which would only be in another's way."""
+    with contextlib.suppress(OSError):
+        if os.listdir(out) == [STATE] and os.listdir(out / STATE) == ["run.json"]:
+            shutil.rmtree(out / STATE)
+
+
 def _begin(out: Path, identity: dict[str, Any]) -> None:
     with saying(out):
         (out / STATE).mkdir(exist_ok=True)

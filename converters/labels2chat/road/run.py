@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -28,7 +27,7 @@ from labels2chat.road.budget import Budget, choose
 from labels2chat.road.identity import identity, written
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
-from labels2chat.road.output import close, make_folder, start_over, take_up
+from labels2chat.road.output import close, leave, make_folder, start_over, take_up
 from labels2chat.road.pictures import AS_FILES, gone
 from labels2chat.road.plan import outline, plan, sized
 from labels2chat.road.prompts import join_templates, load_mix
@@ -39,11 +38,9 @@ from labels2chat.screen import load_rules, open_screen
 from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target
 from labels2chat.template import Template
-from labels2chat.types import Sample, Source
+from labels2chat.types import SPLIT_NAME, Sample, Source
 
 ENGINES = ("processes", "threads")
-
-_SPLIT = re.compile(r"\w[\w .+-]*")
 
 
 class Result(Struct):
@@ -249,7 +246,7 @@ def convert(
                 raise
             start_over(out, about)
             reports, kept = _work(*planned(), {}, job, crew, workers, source.count, progress)
-        told = sieve.told() | ({"fit": found} if found else {})
+        told = {"notes": source.notes} | sieve.told() | ({"fit": found} if found else {})
         beside = side_files(target, pack, source)
         manifest = close(out, about, source, reports, started, sieve.rejects, told, beside)
         if source.after is not None:
@@ -327,6 +324,7 @@ def _work(
         if last is not None:
             wait([last])
         sweep(job.out)
+        leave(job.out)
         raise
     kept = len(reports)
     reports |= {report.shard: report for report in made}
@@ -354,7 +352,7 @@ def selected(source: Source, split: str | None, limit: int | None) -> Iterator[S
     taken = 0
     for sample in source:
         if sample.split not in seen:
-            if not _SPLIT.fullmatch(sample.split):
+            if not SPLIT_NAME.fullmatch(sample.split):
                 raise SourceError(f"split {sample.split!r} can't begin a file name; use letters, digits, . _ and -")
             seen.add(sample.split)
         if split is not None and sample.split != split:
@@ -366,7 +364,7 @@ def selected(source: Source, split: str | None, limit: int | None) -> Iterator[S
     if not taken:
         if split is not None and seen:
             raise UsageError(f"--split {split}: the source has no such split{did_you_mean(split, seen)}")
-        raise SourceError(f"{source.uri} has no samples")
+        raise SourceError(f"{source.uri} has no samples{source.lost()}")
 
 
 def _has_pictures(report: Report, job: Job) -> bool:

@@ -141,7 +141,8 @@ def _tell(way: _Way, job: Job) -> None:
     way.examples = template.render(delivered, prompt.setting, negatives, notes=outcome.warnings, view=view)
     if not way.examples:
         needs = ", ".join(template.file.requires) or "labels"
-        way.ends("skipped", Problem("sample.skipped", f"no {needs} for template {template.name}"))
+        several = f": it has {len(sample.labels)} classes" if needs == "class" and len(sample.labels) > 1 else ""
+        way.ends("skipped", Problem("sample.skipped", f"no {needs} for template {template.name}{several}"))
 
 
 def _write(way: _Way, job: Job) -> None:
@@ -185,8 +186,9 @@ def _write(way: _Way, job: Job) -> None:
         outcome.rejects += [reject(problem, sample, example.id, "example") for problem in problems]
     if outcome.lines:
         outcome.screened = job.screen.level(sample) if job.screen is not None else None
-        repaired = len([index for index in pictures if not sights[index].fit.as_is])
-        outcome.passed_through, outcome.reencoded = len(pictures) - repaired, repaired
+        repaired = [sights[index].header for index in pictures if not sights[index].fit.as_is]
+        outcome.passed_through, outcome.reencoded = len(pictures) - len(repaired), len(repaired)
+        outcome.warnings += ["image.first_frame" for header in repaired if header.animated]
     else:
         outcome.status = "rejected"
     way.examples, way.sights = [], []  # the images are in the lines now

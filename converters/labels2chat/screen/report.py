@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from labels2chat.errors import RecordError, UsageError
-from labels2chat.images import load, measure
+from labels2chat.images import fit, load, measure
 from labels2chat.screen.labels import RANK, Hit, Screen, highest, strongest
 from labels2chat.screen.pixels import face_detector, like_a_captcha
 from labels2chat.screen.rules import Level, load_rules
@@ -85,7 +85,7 @@ def screen(
         samples += 1
         hits = look(sample)
         if not labels_only:
-            of_pixels, blind = _look(sample, look, detector)
+            of_pixels, blind = _look(sample, look, target, detector)
             unseen += blind
             hits = strongest([*hits, *of_pixels])
         hits = strongest([*hits, *(_unusable(sample))])
@@ -135,7 +135,9 @@ def _unusable(sample: Sample) -> list[Hit]:
     return [Hit("certain", p.code, p.message) for p in sample.problems if p.code.startswith("image.")]
 
 
-def _look(sample: Sample, look: Screen, detector: Callable[[bytes], int] | None) -> tuple[list[Hit], int]:
+def _look(
+    sample: Sample, look: Screen, target: Target, detector: Callable[[bytes], int] | None
+) -> tuple[list[Hit], int]:
     """Open the sample's images; an image that is only a URL can't be looked at and is counted."""
     hits, blind = [], 0
     for image in sample.images:
@@ -145,6 +147,7 @@ def _look(sample: Sample, look: Screen, detector: Callable[[bytes], int] | None)
         try:
             data = load(image)
             header = measure(data)
+            fit(header, len(data), target)
         except RecordError as error:
             hits.append(Hit("certain", error.code, str(error)))
             continue

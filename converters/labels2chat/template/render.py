@@ -185,7 +185,7 @@ class Template(Struct):
         missing = [kind for kind in self.file.requires if kind not in source.kinds]
         if missing:
             has = ", ".join(sorted(source.kinds)) or "no labels"
-            message = f"template {self.name} needs {', '.join(missing)}; {source.uri} has {has}"
+            message = f"template {self.name} needs {', '.join(missing)}; {source.uri} has {has}{source.lost()}"
             raise self.document.fail("$.requires", message)
         negatives = self.file.sample.negatives
         for path, names in (
@@ -420,7 +420,9 @@ class Template(Struct):
     def _has(self, kind: str, sample: Sample) -> bool | None:
         """Whether the sample has labels of a kind; None where it can't serve the template at all.
 
-        [] objects are an answer: somebody looked and found none. No caption, question or class is none.
+        [] objects are an answer: somebody looked and found none. But where not every object of some class is known (a
+        crowd, a box that can't be used), it is none to what an image shows, only to whether other classes are there.
+        No caption, question or class is none.
         """
         if kind == "class":
             single = self.file.mode == "image" and "class" in self.names and "image_classes" not in self.names
@@ -429,7 +431,7 @@ class Template(Struct):
             given = bool(sample.captions if kind == "captions" else sample.questions)
             return given or (False if self.file.mode in ("caption", "qa") else None)
         annotations = sample.annotations
-        if annotations is None:
+        if annotations is None or (not annotations and sample.not_exhaustive and self.file.mode != "class"):
             return None
         if kind == "masks":
             return any(a.segmentation is not None for a in annotations)

@@ -97,8 +97,12 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
     elif outline is not None:
         box, fault = _box_around(outline, sample, place)
     elif not pointed(record):
-        sample.labels.append(category)
-        return 0
+        if not plain(record.segmentation):
+            sample.labels += [category] if category not in sample.labels else []
+            if "boxes" in labels.kinds:  # a class of the image, or an object whose box is missing
+                _not_all(sample, category)
+            return 0
+        fault = Problem("annotation.bad_record", "no bbox, and an outline of nothing", place)
     if fault is not None:
         sample.problems.append(fault)
         _not_all(sample, category)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from labels2chat.errors import RecordError
+from labels2chat.masks import is_finite
 from labels2chat.types import Keypoint
 
 
@@ -27,7 +27,7 @@ def read_points(values: Any, names: Sequence[str]) -> list[Keypoint]:
         x, y, v = (*point, 2)[:3]
         if not v:
             continue  # whatever x and y are: NaN is one way to say nothing
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in (x, y, v)):
+        if not all(isinstance(value, int | float) and is_finite(value) for value in (x, y, v)):
             raise RecordError("keypoints.bad", f"keypoint {number} is {point}")
         if v > 0:
             name = names[number] if number < len(names) else str(number)

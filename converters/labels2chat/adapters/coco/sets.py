@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.attach import How, attach
-from labels2chat.adapters.coco.corners import refuse_corners
+from labels2chat.adapters.coco.corners import Sizes, like_corners
 from labels2chat.adapters.coco.folder import Folder
 from labels2chat.adapters.coco.labels import Labels, ids_of, load
 from labels2chat.adapters.coco.layout import Member
 from labels2chat.adapters.coco.panoptic import png_folder
 from labels2chat.adapters.coco.records import plain
 from labels2chat.errors import SourceError
-from labels2chat.types import Image, Problem, Sample
+from labels2chat.types import Box, Image, Problem, Sample
 
 
 class ImageSet:
@@ -68,7 +68,10 @@ class ImageSet:
             attach(sample, image, first, self.hows[0])
             for twins, labels, how in rest:
                 if image.id in twins:
+                    known = len(sample.problems)
                     attach(sample, twins[image.id], labels, how)
+                    for problem in sample.problems[known:]:
+                        problem.where = f"{labels.path.name} {problem.where}"
             if lvis:
                 _say_what_is_absent(sample, image, first)
             yield sample
@@ -94,8 +97,6 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     labels = [load(path, None if number else truth, low) for number, path in enumerate(member.paths)]
     hows = []
     for each in labels:
-        if options.get("bbox_format") is None:
-            refuse_corners(each)
         how = How(options.get("bbox_format") == "xyxy", bool(options.get("drop_ignored")))
         if "segments_info" in each.keys:
             boxed = [other for other in labels if other is not each and "boxes" in other.kinds]
@@ -111,12 +112,31 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
         bool(options.get("allow_outside_root")),
         bool(options.get("urls")),
     )
+    if options.get("bbox_format") is None:
+        for each in labels:
+            if fault := like_corners(_sized(each, folder), each.count):
+                raise SourceError(f"{each.path}: {fault}")
     found = ImageSet(member, labels, hows, folder)
     found.paths += [truth] if truth else []
     found.frame, found.rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
     if by_url := folder.count_urls(labels[0].images):
         found.notes["images_by_url"] = by_url
     return found
+
+
+def _sized(labels: Labels, folder: Folder) -> Iterator[tuple[Box, int, int]]:
+    """Yield each box with the size of its image: the declared one, else the file's."""
+    sizes = Sizes()
+    for image, record in labels.records():
+        if record.bbox is None:
+            continue
+        size = (image.width, image.height) if image.width and image.height else None
+        if size is None:
+            entry = Image(name="")
+            folder.place(entry, image, [])
+            size = sizes.of(entry)
+        if size is not None:
+            yield record.bbox, *size
 
 
 def match_images(first: Labels, other: Labels) -> dict[Any, Any]:

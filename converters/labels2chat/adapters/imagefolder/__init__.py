@@ -10,16 +10,18 @@ import copy
 import hashlib
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
+from labels2chat.adapters.coco.corners import PROBED, Sizes, like_corners
 from labels2chat.adapters.coco.layout import is_coco_folder
 from labels2chat.adapters.imagefolder.columns import say
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, File, hidden, sort_out, walk
 from labels2chat.errors import SourceError
-from labels2chat.types import Image, Option, Sample, Source
+from labels2chat.types import Box, Image, Option, Sample, Source
 
 OPTIONS = {
     "label_from": Option("which folders of a nested path name the class", "choice", "path", ("path", "first", "last")),
@@ -33,7 +35,12 @@ OPTIONS = {
     "strict": Option(
         "stop at bad metadata, at rows without image and at images without row, instead of counting them", "flag", False
     ),
-    "bbox_format": Option("how the boxes of the objects column are written", "choice", "xywh", ("xywh", "xyxy")),
+    "bbox_format": Option(
+        "how the boxes of the objects column are written (default: xywh, and a stop where they look like corners)",
+        "choice",
+        None,
+        ("xywh", "xyxy"),
+    ),
     "follow_links": Option("follow links to folders", "flag", True),
 }
 
@@ -98,6 +105,10 @@ def read(path: str, **options: Any) -> Source:
     )
     if table.rows:
         _look_through(source)
+        if options.get("bbox_format") is None:
+            boxes = list(_sized(source))
+            if fault := like_corners(boxes, len(boxes)):
+                raise SourceError(f"{path}: {fault}")
     if options.get("strict") and tables:
         _refuse(source, table, path)
     return source
@@ -168,6 +179,16 @@ def _look_through(source: Source) -> None:
     source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
     source.only_of_images = frozenset(of_images - of_objects)
     source.only_of_objects = frozenset(of_objects - of_images)
+
+
+def _sized(source: Source) -> Iterator[tuple[Box, int, int]]:
+    """Yield the boxes of the first images with their sizes."""
+    sizes = Sizes()
+    for sample in islice((sample for sample in source if sample.annotations), PROBED):
+        size = sizes.of(sample.images[0])
+        for annotation in sample.annotations or ():
+            if annotation.bbox is not None and size is not None:
+                yield annotation.bbox, *size
 
 
 def _refuse(source: Source, table: Table, path: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections import Counter
 from typing import Any
 
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
+from labels2chat.masks import is_finite
 from labels2chat.types import Annotation, Box, Problem, Question, Sample
 
 CAPTIONS = ("caption", "captions", "text")
@@ -42,6 +42,8 @@ def say(sample: Sample, row: Row, corners: bool) -> None:
 
 def class_name(value: Any) -> str | None:
     """Return a class as text; None for none, as -1 is one where classes are numbers."""
+    if isinstance(value, float):  # what tables make of integers where some are missing
+        value = int(value) if value.is_integer() else None
     if value is None or value == "" or value == -1 or value == "-1":
         return None
     return unicodedata.normalize("NFC", str(value))
@@ -93,6 +95,8 @@ def _add_objects(sample: Sample, objects: Any, corners: bool, where: str) -> Non
         if problem is not None or name is None:
             lost += 1
             sample.problems += [problem] if problem is not None else []
+            if name is not None and name not in sample.not_exhaustive:
+                sample.not_exhaustive.append(name)
             continue
         used = {*_OF_BOXES, *_OF_OBJECTS, "id", "area", "iscrowd", "segmentation"}
         area = record.get("area")
@@ -102,7 +106,7 @@ def _add_objects(sample: Sample, objects: Any, corners: bool, where: str) -> Non
                 box,
                 record["id"] if isinstance(record.get("id"), int | str) else None,
                 bool(record.get("iscrowd")),
-                float(area) if isinstance(area, int | float) and math.isfinite(area) else None,
+                float(area) if isinstance(area, int | float) and is_finite(area) else None,
                 record.get("segmentation") or None,
                 attributes={key: value for key, value in record.items() if key not in used and value is not None},
             )
@@ -128,10 +132,12 @@ def _box(record: dict[str, Any], corners: bool, place: str) -> tuple[Box | None,
     numbers = value if isinstance(value, list) and all(isinstance(n, int | float) for n in value) else []
     if len(numbers) != 4:
         return None, Problem("annotation.bad_record", f"bbox {value!r} is no list of four numbers", place)
+    if not all(map(is_finite, numbers)):
+        return None, Problem("box.not_finite", f"bbox {str(value)[:100]}", place)
     x, y, w, h = map(float, numbers)
     if corners:
         w, h = w - x, h - y
-    if not math.isfinite(x + y + w + h):
+    if not is_finite(x + y + w + h):
         return None, Problem("box.not_finite", f"bbox {value}", place)
     if not (w > 0 and h > 0):
         return None, Problem("box.empty", f"bbox {value}", place)
@@ -151,4 +157,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_classes(value: Any) -> bool:
-    return all(isinstance(name, str | int | None) for name in _list(value))
+    return all(
+        isinstance(name, str | int | None) or (isinstance(name, float) and (name.is_integer() or name != name))
+        for name in _list(value)
+    )

@@ -10,14 +10,14 @@ import csv
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from labels2chat.errors import MissingExtraError, SourceError
-from labels2chat.types import Problem
+from labels2chat.types import SPLIT_NAME, Problem
 
 
 class Row(Struct):
@@ -98,7 +98,9 @@ def _rows(path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[int,
     try:
         with open(path, encoding="utf-8-sig", newline="") as text:
             if path.suffix == ".csv":
-                for number, row in enumerate(csv.DictReader(text), 1):
+                reader = csv.DictReader(text, strict=True)
+                _refuse_twice(path, reader.fieldnames or ())
+                for number, row in enumerate(reader, 1):
                     if None in row or None in row.values():
                         problems.append(
                             Problem("sample.bad_record", "not as many cells as columns", f"{name} row {number}")
@@ -120,7 +122,13 @@ def _rows(path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[int,
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except csv.Error as error:
-        raise SourceError(f"{path}: not CSV: {error}") from None
+        raise SourceError(f"{path}: not CSV: {error}, in or before line {reader.line_num}; is a quote open?") from None
+
+
+def _refuse_twice(path: Path, columns: Sequence[str]) -> None:
+    twice = next((name for name in columns if columns.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
 
 
 def _opened(path: Path) -> Any:
@@ -172,6 +180,9 @@ def _fault(files: list[Any], values: dict[str, Any]) -> str:
         return f"no file_name (columns: {', '.join(values) or 'none'})"
     if not all(isinstance(file, str) and file for file in files):
         return "a file_name that is no text"
+    split = values.get("split")
+    if isinstance(split, str) and split and not SPLIT_NAME.fullmatch(split):
+        return f"split {split!r} can't begin a file name; use letters, digits, . _ and -"
     return ""
 
 

@@ -70,6 +70,9 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
             if hidden(entry.name):
                 note("hidden entries")
             elif _is_folder(entry):
+                if _is_output(entry.path):
+                    note("folders that labels2chat made")
+                    continue
                 if entry.is_symlink() and not follow:
                     note("links to folders")
                     continue
@@ -97,6 +100,17 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
 def hidden(name: str) -> bool:
     """Whether an entry is one that no dataset means: .git, ._1.jpg, __MACOSX."""
     return name.startswith((".", "__"))
+
+
+def _is_output(folder: str) -> bool:
+    """Whether a folder is what a run of ours makes, or is making."""
+    if os.path.isdir(os.path.join(folder, ".labels2chat")):
+        return True
+    try:
+        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+            return b'"labels2chat"' in file.read(64)
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
