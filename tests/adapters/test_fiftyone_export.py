@@ -186,6 +186,59 @@ def test_a_bad_detection_is_a_problem_with_its_id(item: Any, code: str, export: 
     assert problems_of(sample) == [(code, f"ground_truth {'1' if isinstance(item, dict) else 'None'}")]
 
 
+LOST: list[tuple[dict[str, Any], list[str] | None, list[str]]] = [
+    ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1, name="dog"))}, ["dog"], ["cat"]),
+    ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1))}, ["cat"], ["cat"]),
+    ({"ground_truth": detections(label("Detection"), box(0, float("nan"), 1, 1))}, None, ["cat"]),
+    ({"ground_truth": detections(box(0, 0, 1, 1, name=None), box(0, 0, 1, 1))}, ["cat"], ["cat", "dog"]),
+    ({"ground_truth": detections(box(0, 0, 1, 1, name=None))}, None, ["cat", "dog"]),
+    ({"ground_truth": {"detections": ["no label"]}}, None, ["cat", "dog"]),
+    ({"ground_truth": "cat"}, None, ["cat", "dog"]),
+    ({"ground_truth": {"detections": "cat"}, "lines": {"polylines": []}}, None, ["cat", "dog"]),
+    ({"ground_truth": detections(box(0, 0, 0, 1)), "lines": {"polylines": []}}, None, ["cat"]),
+    ({"ground_truth": detections(), "lines": {"polylines": [label("Polyline", points=[])]}}, None, ["cat"]),
+    ({"lines": {"polylines": [label("Polyline", name=None, points=[[[0, 0], [1, 1]]])]}}, None, ["lane", "cat"]),
+    ({"seg": {"_cls": "Segmentation", "mask": "%%%"}}, None, ["grass"]),
+    ({"ground_truth": detections()}, [], []),
+]
+"""Fields, the classes of the objects that are left, the classes that are not exhaustive."""
+
+
+@pytest.mark.parametrize(("fields", "left", "unsure"), LOST)
+def test_a_class_that_lost_an_object_is_not_exhaustive(
+    fields: dict[str, Any], left: list[str] | None, unsure: list[str], export: Export
+) -> None:
+    """Without a label it may be of any of its field's classes; where all are lost, nobody knows what is there."""
+    lane = label("Polyline", name="lane", points=[[[0, 0], [1, 1]]])
+    whole = document(
+        "s1",
+        ground_truth=detections(box(0, 0, 1, 1), box(0, 0, 1, 1, name="dog")),
+        lines={"polylines": [lane]},
+    )
+    about: dict[str, Any] = {"classes": {"lines": ["lane", "cat"]}, "mask_targets": {"seg": {"1": "grass"}}}
+    kinds = (GT, field("lines", "Polylines"), field("seg", "Segmentation"))
+    first, sample = samples_of(export([whole, document("s2", **fields)], *kinds, **about))
+    assert first.not_exhaustive == []
+    found = sample.annotations
+    assert (None if found is None else [annotation.category for annotation in found]) == left
+    assert sample.not_exhaustive == unsure
+
+
+@pytest.mark.parametrize(("template", "said"), [("count", {"1"}), ("presence", {"Yes"}), ("detect", {"dog"})])
+def test_lost_objects_down_the_road(template: str, said: set[str], export: Export, tmp_path: Path) -> None:
+    """Each image shows a cat whose box has no area: nothing says that there is none."""
+    lost = box(0.1, 0.1, 0, 0.2)
+    rows = [document(f"s{n}", ground_truth=detections(lost, box(0, 0, 1, 1, name="dog"))) for n in range(8)]
+    rows += [document(f"t{n}", ground_truth=detections(lost)) for n in range(8)]
+    result = convert(f"fiftyone:{export(rows, GT)}", template, tmp_path / "out", coordinates="pixel")
+    texts = answers(tmp_path / "out")
+    if template == "detect":
+        texts = [one["label"] for text in texts for one in json.loads(text)]
+    assert set(texts) == said
+    assert len(texts) == 8
+    assert result.manifest["rejects"]["by_code"]["box.empty"] == 16
+
+
 def test_a_label_field_that_holds_something_else(export: Export) -> None:
     (sample,) = samples_of(export([document("s1", ground_truth="cat")], GT))
     assert sample.annotations is None

@@ -222,6 +222,25 @@ def test_an_export_says_the_same_as_the_database(fo: Any, every: Any, tmp_path: 
         assert [bare(sample) for sample in exported] == [bare(sample) for sample in live]
 
 
+def test_lost_objects(fo: Any, make: Make, tmp_path: Path) -> None:
+    """As in an export: what is lost is not exhaustive, where all is lost nobody knows what is there."""
+    rows = [
+        (("cat", 0, 0, 1, 1), ("dog", 0, 0, 0, 1)),
+        (("cat", 0, 0, 1, 0),),
+        ((None, 0, 0, 1, 1), ("dog", 0, 0, 1, 1)),
+        (),
+    ]
+    dataset = make([fo.Sample(filepath=f"/x/{n}.jpg", truth=detections(fo, *row)) for n, row in enumerate(rows)])
+    dataset.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for source in (read("fiftyone:made"), read(f"fiftyone:{tmp_path / 'out'}")):
+        assert [(sample.annotations is None, len(boxes(sample)), sample.not_exhaustive) for sample in source] == [
+            (False, 1, ["dog"]),
+            (True, 0, ["cat"]),
+            (False, 1, ["cat", "dog"]),
+            (False, 0, []),
+        ]
+
+
 def bare(sample: Sample) -> Sample:
     """Leave out where things lie, and how dates are written."""
     images = [replace(image, path=None, name="") for image in sample.images]

@@ -13,7 +13,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
         crop=bool(options.get("crop")),
+        classes=categories(choice, said, contents.found),
     )
     if plan.crop and not choice.patches:
         raise UsageError("-O crop=true is for patches: export a view made with to_patches()")
@@ -109,7 +110,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         read=samples,
         fingerprint=lambda: _fingerprint(place),
         kinds=frozenset(has),
-        categories=categories(choice, said, contents.found),
+        categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
         count=len(contents.samples),
         notes=notes,
         problems=contents.problems,

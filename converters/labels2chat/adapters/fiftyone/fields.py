@@ -224,24 +224,24 @@ def kinds(choice: Choice, found: Mapping[str, Found], masks: bool, crop: bool) -
     return kinds
 
 
-def categories(choice: Choice, said: Words, found: Mapping[str, Found]) -> list[str]:
-    """List the class names: those that the dataset declares in its order, then others that its labels bear.
+def categories(choice: Choice, said: Words, found: Mapping[str, Found]) -> dict[str, list[str]]:
+    """List each field's class names: those that the dataset declares in its order, then others that its labels bear.
 
     FiftyOne fills the gaps of numbered class lists with the numbers themselves ('0', 'person', ..., '12'): left out
     where no label bears them.
     """
-    names: dict[str, None] = {}
-    for one in choice.labels:
-        labels = sorted(found[one.name].labels) if one.name in found else []
-        declared = said.classes.get(one.name)
-        if not declared and not set(labels).isdisjoint(said.default_classes):
-            declared = said.default_classes
-        for number, name in enumerate(declared or ()):
-            if name in labels or name != str(number):
-                names[name] = None
-        names |= dict.fromkeys(labels)
-        names |= dict.fromkeys(name for value, name in one.pixels.items() if is_class(value, one))
-    return list(names)
+    return {one.name: _names(one, said, found) for one in choice.labels}
+
+
+def _names(one: Field, said: Words, found: Mapping[str, Found]) -> list[str]:
+    labels = sorted(found[one.name].labels) if one.name in found else []
+    declared = said.classes.get(one.name)
+    if not declared and not set(labels).isdisjoint(said.default_classes):
+        declared = said.default_classes
+    names = [name for number, name in enumerate(declared or ()) if name in labels or name != str(number)]
+    names += labels
+    names += (name for value, name in one.pixels.items() if is_class(value, one))
+    return list(dict.fromkeys(names))
 
 
 def is_class(value: int, one: Field) -> bool:

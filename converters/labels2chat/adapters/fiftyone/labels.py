@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from labels2chat.adapters.fiftyone.fields import Field, is_class
+from labels2chat.adapters.fiftyone.fields import OBJECTS, Field, is_class
 from labels2chat.adapters.fiftyone.pixels import Grid, class_rles, decode, object_rle, open_mask
 from labels2chat.errors import RecordError
 from labels2chat.types import Annotation, Box, Keypoint, Problem, Sample
@@ -38,28 +38,38 @@ class How(Struct):
     """The image's width and height as the dataset says, for the placing of masks alone."""
     verdicts: frozenset[str] = frozenset()
     """Keys of labels that are no attributes of them."""
+    classes: Mapping[str, list[str]] = field(default_factory=dict)
+    """The class names of each field."""
 
 
-def read_label(one: Field, value: Any, sample: Sample, how: How) -> None:
-    """Add what a label field says to its sample."""
+def read_label(one: Field, value: Any, sample: Sample, how: How) -> int:
+    """Add what a label field says to its sample; return how many objects were lost.
+
+    A class that lost an object is not exhaustive any more. An object without a label, a mask that can't be read and a
+    field that holds no label at all may have been of any of the field's classes: then none of these is exhaustive.
+    """
+    fault = ""
+    items: Any = ()
     if not isinstance(value, dict):
-        sample.problems.append(Problem("annotation.bad_record", "this is no label", one.name))
-        return
-    items = (value.get(one.items) or ()) if one.items else (value,)
-    if not isinstance(items, list | tuple):
-        sample.problems.append(Problem("annotation.bad_record", f"its {one.items} are no list", one.name))
-        return
+        fault = "this is no label"
+    else:
+        items = (value.get(one.items) or ()) if one.items else (value,)
+        if not isinstance(items, list | tuple):
+            fault = f"its {one.items} are no list"
+    if fault:
+        sample.problems.append(Problem("annotation.bad_record", fault, one.name))
+        return _lose(one, value, sample, how) if one.family in OBJECTS else 0
     if one.family == "classification":
         for item in items:
             try:
                 sample.labels.append(_name(item))
             except RecordError as error:
                 sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
-        return
+        return 0
     annotations = sample.annotations
     if annotations is None:
         annotations = sample.annotations = []
-    make = _MAKERS[one.family]
+    make, lost = _MAKERS[one.family], 0
     for item in items:
         try:
             if not isinstance(item, dict):
@@ -67,6 +77,23 @@ def read_label(one: Field, value: Any, sample: Sample, how: How) -> None:
             annotations.extend(make(one, item, sample, how))
         except RecordError as error:
             sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
+            lost += _lose(one, item, sample, how)
+    return lost
+
+
+def _lose(one: Field, item: Any, sample: Sample, how: How) -> int:
+    """Note the classes that an object which was left out may have been of; return 1."""
+    try:
+        names = [_name(item)]
+    except RecordError:
+        names = how.classes.get(one.name, [])
+    not_all(sample, names)
+    return 1
+
+
+def not_all(sample: Sample, names: Iterable[str]) -> None:
+    """Note classes of which not every object is there."""
+    sample.not_exhaustive = list(dict.fromkeys([*sample.not_exhaustive, *names]))
 
 
 def identity(document: Any) -> str:

@@ -71,6 +71,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         )
     asked, group = query(view, slices), view.group_field if slices else None
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
+    plan.classes = categories(choice, said, what)
 
     def samples() -> Iterator[Sample]:
         if slices:
@@ -107,7 +108,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         read=samples,
         fingerprint=lambda: fingerprint(asked, choice, plan.masks, said, group),
         kinds=frozenset(has),
-        categories=categories(choice, said, what),
+        categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
         count=count,
         notes=notes,
         after=after,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field
 from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
@@ -36,21 +36,23 @@ class Plan(Struct):
     split: str | None = None
     masks: bool = True
     crop: bool = False
+    classes: dict[str, list[str]] = field(default_factory=dict)
+    """The class names of each label field."""
 
 
 def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
-    """Make a Sample of a document, or of a group's."""
-    choice = plan.choice
+    """Make a Sample of a document, or of a group's. Where all objects were lost, nobody knows what is there: None."""
+    choice, lost = plan.choice, 0
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
     tags: list[str] = []
     for number, document in enumerate(documents):
         tags += (tag for tag in tags_of(document) if not tag.startswith(TAG_PREFIX))
         sample.images.append(_image(document, plan, sample.problems))
-        how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None, choice.verdicts)
+        how = How(plan.root, plan.masks, number, _size(document) if plan.masks else None, choice.verdicts, plan.classes)
         for one in choice.labels:
             value = one.of(document)
             if value is not None:
-                read_label(one, value, sample, how)
+                lost += read_label(one, value, sample, how)
         for one in choice.captions:
             _captions(one, one.of(document), sample)
         if choice.question and choice.answer:
@@ -58,6 +60,8 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
         for one in choice.extras:
             if (value := plain(one.of(document))) is not None:
                 sample.metadata.setdefault(one.name, value)
+    if lost and not sample.annotations:
+        sample.annotations = None
     if len(documents) > 1:
         sample.labels = list(dict.fromkeys(sample.labels))
         sample.captions = list(dict.fromkeys(sample.captions))
