@@ -795,7 +795,10 @@ def test_patches(export: Export) -> None:
         document("p4", truth=box(0, 0, 0, 1, id="4")),
     ]
     path = export(rows, field("truth", "Detection"), field("sample_id", "ObjectIdField", db_field="_sample_id"))
-    whole = samples_of(path)
+    with pytest.raises(UsageError, match=r"holds patches, .*-O crop=true to send .*-O crop=false to send the whole"):
+        samples_of(path)
+    whole = samples_of(path, crop="false")
+    assert [sample.not_exhaustive for sample in whole] == [["cat", "dog"]] * 4
     assert [sample.images[0].crop for sample in whole] == [None] * 4
     assert whole[0].metadata == {"sample_id": "s1"}
     source = read(f"fiftyone:{path}", crop=True)

@@ -29,7 +29,7 @@ from labels2chat.adapters.fiftyone import database, from_collection
 from labels2chat.cli import main
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.parse import parse
-from labels2chat.types import Sample
+from labels2chat.types import Sample, Source
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -335,20 +335,71 @@ def test_patches(evaluated: Any) -> None:
     patches = evaluated.to_patches("ground_truth")
     evaluated.save_view("patches", patches)
     ids = evaluated.first().ground_truth.detections
-    whole = list(read("fiftyone:made", view="patches"))
+    whole = list(read("fiftyone:made", view="patches", crop="false"))
     assert [sample.id for sample in whole] == [str(one.id) for one in ids]
     assert [(boxes(sample), sample.images[0].crop) for sample in whole] == [
         ([("cat", (0.1, 0.2, 0.3, 0.4))], None),
         ([("dog", (0.5, 0.5, 0.3, 0.4))], None),
     ]
     assert {sample.metadata["sample_id"] for sample in whole} == {str(evaluated.first().id)}
+    assert [sample.not_exhaustive for sample in whole] == [["cat", "dog"]] * 2
     source = from_collection(patches, crop=True)
     assert [sample.images[0].crop for sample in source] == [pytest.approx(p) for p in (BOXES[0], BOXES[1])]
     assert [sample.labels for sample in source] == [["cat"], ["dog"]]
     assert source.kinds == {"boxes", "class"}  # what the evaluation said of the objects is no attribute
+    assert [sample.not_exhaustive for sample in source] == [["cat", "dog"]] * 2
 
 
 BOXES = [(0.1, 0.2, 0.3, 0.4), (0.5, 0.5, 0.3, 0.4), (0.0, 0.0, 0.3, 0.1)]
+
+
+@pytest.mark.parametrize("kind", ["patches", "evaluation", "clone", "export", "evaluation export"])
+def test_of_patches_it_must_be_said_whether_to_crop(kind: str, evaluated: Any, fo: Any, tmp_path: Path) -> None:
+    view = evaluated.to_evaluation_patches("eval") if "evaluation" in kind else evaluated.to_patches("ground_truth")
+    folder = str(tmp_path / "out")
+    if "export" in kind:
+        view.export(folder, dataset_type=fo.types.FiftyOneDataset)
+    elif kind == "clone":
+        view = view.clone("cloned")
+
+    def opened(**options: Any) -> Source:
+        return read(f"fiftyone:{folder}", **options) if "export" in kind else from_collection(view, **options)
+
+    with pytest.raises(UsageError, match=r"^[^\n]* holds patches, .*-O crop=true to send .*-O crop=false to send the"):
+        opened()
+    for crop in (True, False):
+        samples = list(opened(crop=crop))
+        assert {sample.images[0].crop is None for sample in samples if sample.images} == {not crop}
+        assert [sample.not_exhaustive for sample in samples] == [["cat", "dog"]] * len(samples)
+
+
+def test_frames_are_no_patches(fo: Any, make: Make) -> None:
+    """They name their sample too."""
+    dataset = make([fo.Sample(filepath="/x/a.jpg", truth=detections(fo, ("cat", 0, 0, 1, 1)))])
+    dataset.add_sample_field("sample_id", fo.ObjectIdField)
+    dataset.add_sample_field("frame_number", fo.FrameNumberField)
+    (sample,) = from_collection(dataset)
+    assert sample.not_exhaustive == []
+
+
+@pytest.mark.parametrize(
+    ("template", "crop", "said"),
+    [
+        ("count", False, set()),
+        ("presence", False, {"Yes"}),
+        ("classify-object", False, {"cat", "dog"}),
+        ("count", True, set()),
+        ("presence", True, {"Yes"}),
+        ("classify", True, {"cat", "dog"}),
+    ],
+)
+def test_a_patch_says_nothing_of_other_objects(
+    template: str, crop: bool, said: set[str], evaluated: Any, tmp_path: Path
+) -> None:
+    patches = evaluated.to_patches("ground_truth")
+    convert(patches, template, tmp_path / "out", coordinates="pixel", options={"crop": crop})
+    lines = [json.loads(line) for file in (tmp_path / "out").glob("train-*.jsonl") for line in file.open()]
+    assert {line["messages"][-1]["content"] for line in lines} == said
 
 
 def test_evaluation_patches(evaluated: Any) -> None:
@@ -655,4 +706,4 @@ def test_predictions_come_back_into_a_field(fo: Any, make: Make, pictures: Path,
     with pytest.raises(UsageError, match="it holds no Detections"):
         source.predictions("filepath", parsed.found)
     with pytest.raises(UsageError, match="not of groups or patches"):
-        from_collection(dataset.to_patches("ground_truth")).predictions("p", {})  # type: ignore[misc]
+        from_collection(dataset.to_patches("ground_truth"), crop=False).predictions("p", {})  # type: ignore[misc]

@@ -6,7 +6,8 @@ metadata.json, is read without either. `from_collection` takes a Dataset or Data
 Labels are fractions of the image as displayed, which is how the FiftyOne App draws them; width and height in a
 sample's metadata are no part of that and are not looked at. A field that is None was not labelled, `Detections()` was
 looked over and nothing found: the one gives no annotations, the other an empty list. A sample's tags train, val and
-test are its split; of several the one furthest from training.
+test are its split; of several the one furthest from training. A patch has one object of its image and says nothing
+of the others: no class is exhaustive there.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ OPTIONS = {
     "question": Option("text or list field with questions (default: question)"),
     "answer": Option("field with their answers: text, list, number, classification (default: answer, answers)"),
     "group_slice": Option("read one slice of a grouped dataset (default: a group's images make one sample)"),
-    "crop": Option("send only the patch, where the view is of patches", "flag", False),
+    "crop": Option(
+        "patches need it: true sends what a patch shows, false the whole image with that one object", "flag"
+    ),
     "masks": Option("read masks; without them large segmentations are read faster", "flag", True),
     "images": Option("folder with the image files, where they have moved", "folder"),
     "split": Option("name of the split (default: from the tags train, val, test, else train)"),

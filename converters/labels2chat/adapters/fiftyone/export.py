@@ -20,7 +20,18 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Words, categories, choose, kinds, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    Choice,
+    Field,
+    Found,
+    Words,
+    categories,
+    choose,
+    cropped,
+    kinds,
+    words,
+)
 from labels2chat.adapters.fiftyone.labels import Document, identity
 from labels2chat.adapters.fiftyone.sample import Plan, common_folder, sample_of, tags_of
 from labels2chat.errors import SourceError, UsageError, did_you_mean
@@ -85,11 +96,9 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         images=options.get("images"),
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
-        crop=bool(options.get("crop")),
+        crop=cropped(options.get("crop"), choice, path, "export a view made with to_patches()"),
         classes=categories(choice, said, contents.found),
     )
-    if plan.crop and not choice.patches:
-        raise UsageError("-O crop=true is for patches: export a view made with to_patches()")
 
     def samples() -> Iterator[Sample]:
         for id, items in contents.samples.items():

@@ -102,6 +102,8 @@ class Choice(Struct):
     verdicts: frozenset[str] = frozenset()
     """Attributes that an evaluation left, which say nothing of the image."""
     notes: dict[str, int] = field(default_factory=dict)
+    patches: bool = False
+    """Whether the samples are patches of others, each with what one patch shows of its labels."""
 
     @property
     def fields(self) -> list[Field]:
@@ -110,7 +112,12 @@ class Choice(Struct):
         return list({one.name: one for one in every}.values())
 
     @property
-    def patches(self) -> bool:
+    def objects(self) -> list[Field]:
+        """The label fields of which annotations are made."""
+        return [one for one in self.labels if one.family in OBJECTS]
+
+    @property
+    def single(self) -> bool:
         """Whether a sample is one object: the field holds a label, not a list of them."""
         return any(not one.items and one.family in OBJECTS[:3] for one in self.labels)
 
@@ -139,6 +146,7 @@ def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, pla
         raise UsageError(f"-O {option}={name}: {what}{did_you_mean(name, fitting)}")
 
     choice = Choice(verdicts=frozenset(f"{key}{end}" for key in said.evaluations for end in ("", "_id", "_iou")))
+    choice.patches = _patches(known)
     captions = options.get("caption")
     names = words(captions) if captions is not None else [name for name in ("caption", "captions") if name in texts]
     choice.captions = [named("caption", name, _TEXT) for name in names]
@@ -165,6 +173,25 @@ def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, pla
     if left:
         choice.notes[f"label fields not read ({', '.join(left)})"] = len(left)
     return choice
+
+
+def _patches(known: Mapping[str, Field]) -> bool:
+    """Whether these are the fields of patches: they name their sample. Frames do so too, and have no frame_id."""
+    named = {name for name, one in known.items() if one.kind == "ObjectIdField" and one.key.startswith("_")}
+    return "sample_id" in named and ("frame_number" not in known or "frame_id" in named)
+
+
+def cropped(crop: bool | None, choice: Choice, place: str, where: str) -> bool:
+    """Whether to crop. Raises UsageError for patches of which nobody said so, and for what are none."""
+    if crop is None and choice.patches:
+        raise UsageError(
+            f"{place} holds patches, each with one object of its image: say -O crop=true to send what the patch shows, "
+            "or -O crop=false to send the whole image with that one object, of which templates that list all objects "
+            "then make too short an answer"
+        )
+    if crop and not (choice.patches or choice.single):
+        raise UsageError(f"-O crop=true is for patches: {where}")
+    return bool(crop)
 
 
 def _unambiguous(fields: list[Field], place: str) -> list[Field]:

@@ -19,7 +19,7 @@ from labels2chat.adapters.fiftyone.database import (
     query,
     reaching,
 )
-from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, kinds, words
+from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, kinds, words
 from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
@@ -31,6 +31,7 @@ _FIRST = 100
 """So many samples are looked at for attributes, which a dataset need not declare."""
 _IMAGES = (None, "image", "unknown")
 """Media types that are read; 'unknown' is a suffix that FiftyOne doesn't know: the file's bytes will tell."""
+_PATCHES = "read a view made with to_patches() or to_evaluation_patches(), by its saved name (-O view=NAME) or as it is"
 
 
 def open_name(name: str, options: dict[str, Any]) -> Source:
@@ -55,6 +56,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     root = view._root_dataset
     place, said = f"fiftyone:{root.name}", _words(root)
     choice = choose(_fields(view), options, said, place)
+    choice.patches = choice.patches or view._is_patches
     plan = Plan(
         choice,
         place,
@@ -62,13 +64,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         images=options.get("images"),
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
-        crop=bool(options.get("crop")),
+        crop=cropped(options.get("crop"), choice, place, _PATCHES),
     )
-    if plan.crop and not (view._is_patches or choice.patches):
-        raise UsageError(
-            "-O crop=true is for patches: read a view made with to_patches() or to_evaluation_patches(), "
-            "by its saved name (-O view=NAME) or from Python"
-        )
     asked, group = query(view, slices), view.group_field if slices else None
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
     plan.classes = categories(choice, said, what)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct, field
 
 from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field
-from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
+from labels2chat.adapters.fiftyone.labels import Document, How, not_all, plain, read_label
 from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
 
 _REMOTE = re.compile(r"(?:^|/)(s3|gs|az|https?):/+(?=[^/])")
@@ -44,6 +45,8 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     """Make a Sample of a document, or of a group's. Where all objects were lost, nobody knows what is there: None."""
     choice, lost = plan.choice, 0
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
+    if choice.patches:  # what else is in the image, or in the part of it, the patch doesn't say
+        not_all(sample, chain.from_iterable(plan.classes.get(one.name, ()) for one in choice.objects))
     tags: list[str] = []
     for number, document in enumerate(documents):
         tags += (tag for tag in tags_of(document) if not tag.startswith(TAG_PREFIX))
