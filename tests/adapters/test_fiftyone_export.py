@@ -271,6 +271,9 @@ def test_polylines(export: Export) -> None:
         label("Polyline", "1", points=[triangle, [[0.8, 0.8], [0.9, 0.8], [0.9, 0.9]]], closed=True, filled=True),
         label("Polyline", "2", "lane", points=[[[0, 0], [0.5, 1]]], closed=False, filled=False),
         label("Polyline", "3", "level", points=[[[0, 0.5], [1, 0.5]]]),
+        label("Polyline", "8", "upright", points=[[[0.5, 0], [0.5, 0.5]], [[0.5, 0.6], [0.5, 1]]]),
+        label("Polyline", "9", "flat", points=[[[0, 0.5], [0.5, 0.5], [1, 0.5]]], closed=True),
+        label("Polyline", "10", "dot", points=[[[0.5, 0.5]]]),
         label("Polyline", "4", points=[]),
         label("Polyline", "5", points=[[[0, {"$numberDouble": "NaN"}], [1, 1]]], closed=True),
         label("Polyline", "6", points=[[["a", 1], [1, 1]]], closed=True),
@@ -280,12 +283,16 @@ def test_polylines(export: Export) -> None:
     source = read(f"fiftyone:{path}")
     (sample,) = source
     assert source.kinds == {"boxes", "masks"}
-    polygon, lane, level = objects(sample)
+    polygon, lane = objects(sample)
     assert polygon.segmentation == [[0.1, 0.1, 0.5, 0.1, 0.3, 0.6], [0.8, 0.8, 0.9, 0.8, 0.9, 0.9]]
     assert polygon.bbox == pytest.approx((0.1, 0.1, 0.8, 0.8))
     assert (lane.bbox, lane.segmentation) == ((0, 0, 0.5, 1), None)
-    assert (level.bbox, level.segmentation) == (None, None)
+    assert sample.not_exhaustive == ["level", "upright", "flat", "dot", "cat"]
     assert problems_of(sample) == [
+        ("box.empty", "lines 3"),
+        ("box.empty", "lines 8"),
+        ("box.empty", "lines 9"),
+        ("box.empty", "lines 10"),
         ("segmentation.bad", "lines 4"),
         ("segmentation.bad", "lines 5"),
         ("annotation.bad_record", "lines 6"),

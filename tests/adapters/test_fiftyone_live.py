@@ -241,6 +241,18 @@ def test_lost_objects(fo: Any, make: Make, tmp_path: Path) -> None:
         ]
 
 
+def test_level_and_upright_lines(fo: Any, make: Make, tmp_path: Path) -> None:
+    lines = {"level": [(0, 0.5), (1, 0.5)], "upright": [(0.5, 0), (0.5, 1)], "lane": [(0, 0), (1, 1)]}
+    polylines = [fo.Polyline(label=name, points=[points]) for name, points in lines.items()]
+    dataset = make([fo.Sample(filepath="/x/a.jpg", lines=fo.Polylines(polylines=polylines))])
+    dataset.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for source in (read("fiftyone:made"), read(f"fiftyone:{tmp_path / 'out'}")):
+        (sample,) = source
+        assert boxes(sample) == [("lane", (0, 0, 1, 1))]
+        assert [problem.code for problem in sample.problems] == ["box.empty", "box.empty"]
+        assert sample.not_exhaustive == ["level", "upright"]
+
+
 def bare(sample: Sample) -> Sample:
     """Leave out where things lie, and how dates are written."""
     images = [replace(image, path=None, name="") for image in sample.images]

@@ -175,7 +175,10 @@ def _box(item: Document) -> Box:
 
 
 def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
-    """Read shapes: closed or filled ones are polygons, of open lines the box around them is what is left."""
+    """Read shapes: closed or filled ones are polygons, of open lines the box around them is what is left.
+
+    What is level or upright throughout has neither: its box would be empty, and so would its outline.
+    """
     rings = []
     shapes = item.get("points")
     for shape in shapes if isinstance(shapes, list | tuple) else ():
@@ -189,7 +192,9 @@ def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[
     xs, ys = [x for ring in rings for x in ring[0::2]], [y for ring in rings for y in ring[1::2]]
     x, y = min(xs), min(ys)
     width, height = max(xs) - x, max(ys) - y
-    annotation = _annotation(item, (x, y, width, height) if width > 0 and height > 0 else None, how)
+    annotation = _annotation(item, (x, y, width, height), how)
+    if not (width > 0 and height > 0):
+        raise RecordError("box.empty", f"the polyline is {width:g} wide and {height:g} high")
     if item.get("closed") or item.get("filled"):
         annotation.segmentation = [ring for ring in rings if len(ring) >= 6] or None
     yield annotation
