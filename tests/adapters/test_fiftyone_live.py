@@ -447,15 +447,39 @@ def grouped(fo: Any, make: Make, pictures: Path) -> Any:
 
 def test_groups(grouped: Any) -> None:
     source = read("fiftyone:made")
-    one, two = source
+    one, two, three = source
     assert [image.name for image in one.images] == ["a.jpg", "sub/c.jpg"]
     assert [(a.category, a.image) for a in one.annotations or ()] == [("left", 0), ("right", 1)]
     assert [(a.category, a.image) for a in two.annotations or ()] == [("left", 0), ("right", 1)]
     assert (one.id, one.split, two.split) == (str(grouped.first().group.id), "train", "val")
-    assert source.count == 2
-    assert source.notes["slices not read (lidar)"] == 1
-    assert source.notes["groups without the slice left, which FiftyOne leaves out"] == 1
+    assert [(image.name, boxes(three)) for image in three.images] == [("b.jpg", [("right", (0, 0, 1, 1))])]
+    assert source.count == 3
+    assert source.notes == {"samples": 3, "labels in truth": 5, "slices not read (lidar)": 1}
     assert [sample.id for sample in read("fiftyone:made", tags="val")] == [two.id]
+    assert source.fingerprint() != read("fiftyone:made", tags="val").fingerprint()
+    assert [sample.id for sample in source] == [one.id, two.id, three.id]
+
+
+def test_groups_without_the_slice_that_views_begin_with(fo: Any, grouped: Any) -> None:
+    """FiftyOne leaves them out of each view; a whole dataset is read with them, a view says how many they are."""
+    second = grouped.select_group_slices("right").match({"filepath": {"$regex": "b.jpg$"}})
+    second.tag_samples("odd")
+    assert [len(sample.images) for sample in read("fiftyone:made", tags="odd")] == [1]
+    view = from_collection(grouped.limit(1))
+    assert (len(list(view)), view.count) == (1, 1)
+    assert view.notes["groups without the slice left, which FiftyOne's views leave out"] == 1
+    before = read("fiftyone:made").fingerprint()
+    lost = grouped.select_group_slices("right").last()
+    lost["truth"].detections[0].label = "new"
+    lost.save()
+    assert read("fiftyone:made").fingerprint() != before
+    assert "new" in read("fiftyone:made").categories
+    grouped.default_group_slice = "right"
+    grouped.save()
+    grouped.group_slice = "right"
+    source = read_collection("fiftyone", grouped)
+    assert [len(sample.images) for sample in source] == [2, 2, 1]
+    assert source.count == 3
 
 
 def test_groups_with_one_image(fo: Any, make: Make, pictures: Path) -> None:
@@ -488,8 +512,8 @@ def test_an_exported_group_says_the_same(fo: Any, grouped: Any, tmp_path: Path) 
     grouped.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
     exported = list(read(f"fiftyone:{tmp_path / 'out'}"))
     live = list(read("fiftyone:made"))
-    assert [bare(sample) for sample in exported[:2]] == [bare(sample) for sample in live]
-    assert len(exported) == 3  # the export has the group that a view of the left slice leaves out
+    assert [bare(sample) for sample in exported] == [bare(sample) for sample in live]
+    assert len(exported) == 3
 
 
 @pytest.mark.parametrize(("name", "media"), [("x.mp4", "video"), ("x.fo3d", "3d"), ("x.pcd", "point-cloud")])
@@ -631,7 +655,7 @@ def test_write_back_to_groups(grouped: Any, tmp_path: Path) -> None:
     convert(grouped.view(), "detect", tmp_path / "out", options={"write_back": True})
     grouped.reload()
     every = grouped.select_group_slices(["left", "right"])
-    assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 4 + [[]]
+    assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5
     convert(grouped.view(), "detect", tmp_path / "right", options={"write_back": True, "group_slice": "right"})
     assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5
 

@@ -132,15 +132,41 @@ def folder(collection: Any) -> str:
     return common_folder(*ends)
 
 
-def groups_without(collection: Any, field: str, slice: str) -> int:
-    """Count the groups that lack a slice."""
-    stages = [
-        {"$group": {"_id": f"${field}._id", "has": {"$max": {"$eq": [f"${field}.name", slice]}}}},
-        {"$match": {"has": False}},
-        {"$count": "count"},
+def unseen(view: Any, slices: list[str], tags: list[str]) -> list[dict[str, Any]]:
+    """Return the stages that find the groups which FiftyOne leaves out: they lack the slice that a view begins with.
+
+    Only those that have one of the named slices, in which, if `tags` are given, a sample bears one of them.
+    """
+    field = view.group_field
+    wanted: list[Any] = [{"$in": [f"${field}.name", slices]}]
+    if tags:
+        wanted.append({"$ne": [{"$setIntersection": [{"$ifNull": ["$tags", []]}, tags]}, []]})
+    first = {"$max": {"$eq": [f"${field}.name", view.group_slice]}}
+    return [
+        {"$group": {"_id": f"${field}._id", "first": first, "wanted": {"$max": {"$and": wanted}}}},
+        {"$match": {"first": False, "wanted": True}},
     ]
+
+
+def count(collection: Any, stages: list[dict[str, Any]]) -> int:
+    """Count the documents that stages make."""
     with reaching():
-        return sum(row["count"] for row in collection.aggregate(stages, allowDiskUse=True))
+        return sum(row["count"] for row in collection.aggregate([*stages, {"$count": "count"}], allowDiskUse=True))
+
+
+def and_groups(asked: Query, stages: list[dict[str, Any]], field: str, slices: list[str]) -> Query:
+    """Add the documents of the groups that the stages find, those of the named slices, group after group."""
+    name = asked.collection.name
+    members = {"from": name, "localField": "_id", "foreignField": f"{field}._id", "as": "member"}
+    more = [
+        *stages,
+        {"$sort": {"_id": 1}},
+        {"$lookup": members},
+        {"$unwind": "$member"},
+        {"$replaceRoot": {"newRoot": "$member"}},
+        {"$match": {f"{field}.name": {"$in": slices}}},
+    ]
+    return Query(asked.collection, [*asked.stages, {"$unionWith": {"coll": name, "pipeline": more}}])
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from typing import Any
 
 from labels2chat.adapters.fiftyone.database import (
     Query,
+    and_groups,
     batches,
+    count,
     fingerprint,
     folder,
     found,
-    groups_without,
     query,
     reaching,
+    unseen,
 )
 from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, kinds, words
 from labels2chat.adapters.fiftyone.predictions import write_predictions
@@ -67,6 +69,15 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         crop=cropped(options.get("crop"), choice, place, _PATCHES),
     )
     asked, group = query(view, slices), view.group_field if slices else None
+    counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
+    if slices:
+        tags = words(options.get("tags"))
+        others = unseen(view, slices, tags)
+        more = count(asked.collection, others)
+        if more and len(view._stages) == bool(tags):  # the whole dataset, maybe with the stage that the tags made
+            asked, counted = and_groups(asked, others, view.group_field, slices), counted + more
+        elif more:
+            passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
     plan.classes = categories(choice, said, what)
 
@@ -82,10 +93,9 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     has = kinds(choice, what, plan.masks, plan.crop)
     if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
         has.add("attributes")
-    count = view.count()
-    notes = {"samples": count}
+    notes = {"samples": counted}
     notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in what.items()}
-    notes |= choice.notes | _passed_over(collection, view, slices, options.get("group_slice"))
+    notes |= choice.notes | passed
     after = None
     if options.get("write_back"):
 
@@ -106,7 +116,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         fingerprint=lambda: fingerprint(asked, choice, plan.masks, said, group),
         kinds=frozenset(has),
         categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
-        count=count,
+        count=counted,
         notes=notes,
         after=after,
         predictions=predictions,
@@ -142,7 +152,7 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
         hint = "; make images of its frames with to_frames(sample_frames=True)" if media == "video" else ""
         raise SourceError(f"fiftyone:{view._root_dataset.name} holds media of type {media}; images are read{hint}")
     if wanted := words(options.get("tags")):
-        known = view.distinct("tags")
+        known = view._dataset._sample_collection.distinct("tags") if slices else view.distinct("tags")
         for tag in wanted:
             if tag not in known:
                 raise UsageError(f"-O tags={tag}: no sample has this tag{did_you_mean(tag, known)}")
@@ -168,20 +178,12 @@ def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
     return view, images
 
 
-def _passed_over(collection: Any, view: Any, slices: list[str] | None, wanted: str | None) -> dict[str, int]:
-    """Count what of a grouped dataset is not read, and nobody asked to leave out."""
+def _passed_over(collection: Any, wanted: str | None) -> dict[str, int]:
+    """Count the slices of a grouped dataset that are not read, and nobody asked to leave out."""
     if collection.media_type != "group" or wanted:
         return {}
-    notes = {}
     others = [name for name, type in collection.group_media_types.items() if type not in _IMAGES]
-    if others:
-        notes[f"slices not read ({', '.join(others)})"] = len(others)
-    if not slices:
-        return notes
-    lost = groups_without(view._root_dataset._sample_collection, view.group_field, view.group_slice)
-    if lost:
-        notes[f"groups without the slice {view.group_slice}, which FiftyOne leaves out"] = lost
-    return notes
+    return {f"slices not read ({', '.join(others)})": len(others)} if others else {}
 
 
 def _fields(view: Any) -> Iterator[Field]:
