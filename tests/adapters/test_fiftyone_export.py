@@ -667,6 +667,56 @@ def test_the_classes_that_the_dataset_declares(export: Export) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "of_images", "of_objects"),
+    [
+        ({}, {"rain", "sun"}, {"cat", "grass", "lane"}),
+        ({"field": "weather"}, {"rain", "sun", "dog"}, set()),
+        ({"field": "ground_truth"}, set(), {"cat", "dog"}),
+        ({"field": "weather,lines"}, {"rain", "sun"}, {"lane"}),
+    ],
+    ids=str,
+)
+def test_classes_of_images_and_of_objects(
+    options: dict[str, Any], of_images: set[str], of_objects: set[str], export: Export
+) -> None:
+    """Images and objects have dog, and dog is in neither set."""
+    row = document(
+        "s1",
+        weather={"classifications": [label("Classification", name=name) for name in ("rain", "dog")]},
+        ground_truth=detections(box(0, 0, 1, 1), box(0, 0, 1, 1, name="dog")),
+        lines={"polylines": [label("Polyline", name=name, points=[[[0, 0], [1, 1]]]) for name in ("lane", "dog")]},
+    )
+    fields = (field("weather", "Classifications"), GT, field("lines", "Polylines"), field("seg", "Segmentation"))
+    about: dict[str, Any] = {"classes": {"weather": ["sun"]}, "mask_targets": {"seg": {"1": "grass"}}}
+    source = read(f"fiftyone:{export([row], *fields, **about)}", **options)
+    assert source.only_of_images == of_images
+    assert source.only_of_objects == of_objects
+
+
+def test_a_crop_has_its_objects_class(export: Export) -> None:
+    rows = [document("p1", truth=box(0, 0, 1, 1)), document("p2", truth=box(0, 0, 1, 1, name="dog"))]
+    path = export(rows, field("truth", "Detection"))
+    assert read(f"fiftyone:{path}").only_of_objects == {"cat", "dog"}
+    cropped = read(f"fiftyone:{path}", crop=True)
+    assert cropped.only_of_objects == cropped.only_of_images == frozenset()
+
+
+def test_classes_of_a_kind_down_the_road(export: Export, tmp_path: Path) -> None:
+    """Nobody looked for a box of rain: no image is said to have none."""
+    rows = [
+        document(f"s{n}", ground_truth=detections(box(0, 0, 1, 1)), weather=label("Classification", name=name))
+        for n, name in enumerate(("rain", "sun") * 4)
+    ]
+    path = export(rows, GT, field("weather", "Classification"))
+    convert(f"fiftyone:{path}", "count", tmp_path / "out", coordinates="pixel")
+    assert set(answers(tmp_path / "out")) == {"1"}
+    convert(f"fiftyone:{path}", "detect", tmp_path / "detect", coordinates="pixel")
+    text = (tmp_path / "detect" / "train-00000.jsonl").read_text()
+    assert "cat" in text
+    assert "rain" not in text
+
+
+@pytest.mark.parametrize(
     ("tags", "split"),
     [
         ([], "train"),

@@ -219,6 +219,8 @@ def test_an_export_says_the_same_as_the_database(fo: Any, every: Any, tmp_path: 
     for folder in ("out", "dirs"):
         exported = read(f"fiftyone:{tmp_path / folder}")
         assert (exported.kinds, exported.categories, exported.count) == (live.kinds, live.categories, live.count)
+        assert exported.only_of_images == live.only_of_images == {"rain"}
+        assert exported.only_of_objects == live.only_of_objects == set(live.categories) - {"rain"}
         assert [bare(sample) for sample in exported] == [bare(sample) for sample in live]
 
 

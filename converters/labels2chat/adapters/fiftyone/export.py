@@ -30,6 +30,7 @@ from labels2chat.adapters.fiftyone.fields import (
     choose,
     cropped,
     kinds,
+    only,
     words,
 )
 from labels2chat.adapters.fiftyone.labels import Document, identity
@@ -104,6 +105,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         for id, items in contents.samples.items():
             yield sample_of([_document(item) for _, item in sorted(items, key=lambda pair: pair[0])], id, plan)
 
+    of_images, of_objects = only(choice, plan.classes, plan.crop)
     has = kinds(choice, contents.found, plan.masks, plan.crop)
     if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
         has.add("attributes")
@@ -120,6 +122,8 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         fingerprint=lambda: _fingerprint(place),
         kinds=frozenset(has),
         categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
+        only_of_images=of_images,
+        only_of_objects=of_objects,
         count=len(contents.samples),
         notes=notes,
         problems=contents.problems,

@@ -260,6 +260,13 @@ def categories(choice: Choice, said: Words, found: Mapping[str, Found]) -> dict[
     return {one.name: _names(one, said, found) for one in choice.labels}
 
 
+def only(choice: Choice, names: Mapping[str, list[str]], crop: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the classes that whole images alone have, and those that objects alone have; crops have their object's."""
+    of_objects = {name for one in choice.objects for name in names[one.name]}
+    of_images = {name for one in choice.labels if one.family not in OBJECTS or crop for name in names[one.name]}
+    return frozenset(of_images - of_objects), frozenset(of_objects - of_images)
+
+
 def _names(one: Field, said: Words, found: Mapping[str, Found]) -> list[str]:
     labels = sorted(found[one.name].labels) if one.name in found else []
     declared = said.classes.get(one.name)

@@ -21,7 +21,7 @@ from labels2chat.adapters.fiftyone.database import (
     reaching,
     unseen,
 )
-from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, kinds, words
+from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, kinds, only, words
 from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
@@ -90,6 +90,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
                 made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
             yield from made
 
+    of_images, of_objects = only(choice, plan.classes, plan.crop)
     has = kinds(choice, what, plan.masks, plan.crop)
     if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
         has.add("attributes")
@@ -116,6 +117,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         fingerprint=lambda: fingerprint(asked, choice, plan.masks, said, group),
         kinds=frozenset(has),
         categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
+        only_of_images=of_images,
+        only_of_objects=of_objects,
         count=counted,
         notes=notes,
         after=after,
