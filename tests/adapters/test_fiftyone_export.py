@@ -427,6 +427,22 @@ def test_segmentation(kind: str, fortran: bool, export: Export) -> None:
     assert source.categories == ["cat", "dog"]
 
 
+@pytest.mark.parametrize(
+    ("options", "value", "expected"),
+    [
+        ({}, {"mask": binary(npy([[0, 0]]))}, []),
+        ({"masks": "false"}, {"mask": binary(npy([[0, 1]]))}, None),
+        ({}, {"mask": None, "mask_path": None}, None),
+    ],
+)
+def test_a_segmentation_without_its_mask_is_no_negative(
+    options: dict[str, Any], value: dict[str, Any], expected: Any, export: Export
+) -> None:
+    row = document("s1", things={"_cls": "Segmentation", **value})
+    (sample,) = samples_of(export([row], SEGMENTATION, mask_targets={"things": TARGETS}), **options)
+    assert (sample.annotations, sample.problems) == (expected, [])
+
+
 def test_colours_in_a_segmentation(export: Export) -> None:
     red, green, black = (255, 0, 0), (0, 128, 0), (0, 0, 0)
     mask = binary(npy([[red, red], [green, black]]))

@@ -66,6 +66,8 @@ def read_label(one: Field, value: Any, sample: Sample, how: How) -> int:
             except RecordError as error:
                 sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
         return 0
+    if one.family == "segmentation" and not _masked(value, how):
+        return 0  # nobody looked
     annotations = sample.annotations
     if annotations is None:
         annotations = sample.annotations = []
@@ -250,10 +252,14 @@ def _annotation(item: Document, bbox: Box | None, how: How) -> Annotation:
     return annotation
 
 
+def _masked(item: Document, how: How) -> bool:
+    return how.masks and (item.get("mask") is not None or item.get("mask_path") is not None)
+
+
 def _grid(item: Document, how: How, rgb: bool = False) -> Grid | None:
     """Read a label's mask, from the document or from the file that it names."""
     mask, path = item.get("mask"), item.get("mask_path")
-    if not how.masks or (mask is None and path is None):
+    if not _masked(item, how):
         return None
     if mask is not None:
         return decode(mask, rgb)
