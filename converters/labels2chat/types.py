@@ -187,7 +187,6 @@ class Option(Struct):
     help: str
     type: Literal["text", "flag", "choice", "folder"] = "text"
     default: Any = None
-    """None where nothing is taken for granted, which of a flag means that it has to be said."""
     choices: tuple[str, ...] = ()
 
 

@@ -323,7 +323,7 @@ def test_options(name: str) -> None:
         if option.type == "choice":
             assert option.default in (None, *option.choices)
         if option.type == "flag":
-            assert option.default in (True, False, None)  # None: it is said, where it matters
+            assert option.default in (True, False)
 
 
 @each_adapter

@@ -19,6 +19,7 @@ from PIL import Image as Pillow
 from labels2chat import convert
 from labels2chat.adapters import adapter, read
 from labels2chat.adapters.fiftyone import pixels
+from labels2chat.adapters.fiftyone.fields import WHOLE
 from labels2chat.errors import CODES, RecordError, SourceError, UsageError
 from labels2chat.images import deliver, fit, load, measure
 from labels2chat.masks import box_of, rle_mask, runs
@@ -868,9 +869,8 @@ def test_patches(export: Export) -> None:
         document("p4", truth=box(0, 0, 0, 1, id="4")),
     ]
     path = export(rows, field("truth", "Detection"), field("sample_id", "ObjectIdField", db_field="_sample_id"))
-    with pytest.raises(UsageError, match=r"holds patches, .*-O crop=true to send .*-O crop=false to send the whole"):
-        samples_of(path)
-    whole = samples_of(path, crop="false")
+    assert read(f"fiftyone:{path}").notes[WHOLE] == 4
+    whole = samples_of(path)
     assert [sample.not_exhaustive for sample in whole] == [["cat", "dog"]] * 4
     assert [sample.images[0].crop for sample in whole] == [None] * 4
     assert whole[0].metadata == {"sample_id": "s1"}

@@ -26,6 +26,7 @@ from tests.mongod import server, why_not
 from labels2chat import convert
 from labels2chat.adapters import read, read_collection
 from labels2chat.adapters.fiftyone import database, from_collection
+from labels2chat.adapters.fiftyone.fields import WHOLE
 from labels2chat.cli import main
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.parse import parse
@@ -349,7 +350,7 @@ def test_patches(evaluated: Any) -> None:
     patches = evaluated.to_patches("ground_truth")
     evaluated.save_view("patches", patches)
     ids = evaluated.first().ground_truth.detections
-    whole = list(read("fiftyone:made", view="patches", crop="false"))
+    whole = list(read("fiftyone:made", view="patches"))
     assert [sample.id for sample in whole] == [str(one.id) for one in ids]
     assert [(boxes(sample), sample.images[0].crop) for sample in whole] == [
         ([("cat", (0.1, 0.2, 0.3, 0.4))], None),
@@ -368,7 +369,7 @@ BOXES = [(0.1, 0.2, 0.3, 0.4), (0.5, 0.5, 0.3, 0.4), (0.0, 0.0, 0.3, 0.1)]
 
 
 @pytest.mark.parametrize("kind", ["patches", "evaluation", "clone", "export", "evaluation export"])
-def test_of_patches_it_must_be_said_whether_to_crop(kind: str, evaluated: Any, fo: Any, tmp_path: Path) -> None:
+def test_patches_of_any_kind(kind: str, evaluated: Any, fo: Any, tmp_path: Path) -> None:
     view = evaluated.to_evaluation_patches("eval") if "evaluation" in kind else evaluated.to_patches("ground_truth")
     folder = str(tmp_path / "out")
     if "export" in kind:
@@ -379,10 +380,10 @@ def test_of_patches_it_must_be_said_whether_to_crop(kind: str, evaluated: Any, f
     def opened(**options: Any) -> Source:
         return read(f"fiftyone:{folder}", **options) if "export" in kind else from_collection(view, **options)
 
-    with pytest.raises(UsageError, match=r"^[^\n]* holds patches, .*-O crop=true to send .*-O crop=false to send the"):
-        opened()
     for crop in (True, False):
-        samples = list(opened(crop=crop))
+        source = opened(crop=crop)
+        samples = list(source)
+        assert source.notes.get(WHOLE) == (None if crop else len(samples))
         assert {sample.images[0].crop is None for sample in samples if sample.images} == {not crop}
         assert [sample.not_exhaustive for sample in samples] == [["cat", "dog"]] * len(samples)
 
@@ -744,4 +745,4 @@ def test_predictions_come_back_into_a_field(fo: Any, make: Make, pictures: Path,
     with pytest.raises(UsageError, match="it holds no Detections"):
         source.predictions("filepath", parsed.found)
     with pytest.raises(UsageError, match="not of groups or patches"):
-        from_collection(dataset.to_patches("ground_truth"), crop=False).predictions("p", {})  # type: ignore[misc]
+        from_collection(dataset.to_patches("ground_truth")).predictions("p", {})  # type: ignore[misc]

@@ -30,7 +30,9 @@ OPTIONS = {
     "answer": Option("field with their answers: text, list, number, classification (default: answer, answers)"),
     "group_slice": Option("read one slice of a grouped dataset (default: a group's images make one sample)"),
     "crop": Option(
-        "patches need it: true sends what a patch shows, false the whole image with that one object", "flag"
+        "where the view is of patches, send only what a patch shows, and not the whole image with that one object",
+        "flag",
+        False,
     ),
     "masks": Option("read masks; without them large segmentations are read faster", "flag", True),
     "images": Option("folder with the image files, where they have moved", "folder"),

@@ -22,6 +22,7 @@ from msgspec import Raw, Struct, field
 
 from labels2chat.adapters.fiftyone.fields import (
     OPEN,
+    WHOLE,
     Choice,
     Field,
     Found,
@@ -97,7 +98,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         images=options.get("images"),
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
-        crop=cropped(options.get("crop"), choice, path, "export a view made with to_patches()"),
+        crop=cropped(bool(options.get("crop")), choice, "export a view made with to_patches()"),
         classes=categories(choice, said, contents.found),
     )
 
@@ -111,7 +112,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         has.add("attributes")
     notes = {"samples": len(contents.samples)}
     notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in contents.found.items()}
-    notes |= choice.notes
+    notes |= choice.notes | ({WHOLE: len(contents.samples)} if choice.patches and not plan.crop else {})
     others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
         notes[f"slices not read ({', '.join(others)})"] = len(others)

@@ -181,17 +181,15 @@ def _patches(known: Mapping[str, Field]) -> bool:
     return "sample_id" in named and ("frame_number" not in known or "frame_id" in named)
 
 
-def cropped(crop: bool | None, choice: Choice, place: str, where: str) -> bool:
-    """Whether to crop. Raises UsageError for patches of which nobody said so, and for what are none."""
-    if crop is None and choice.patches:
-        raise UsageError(
-            f"{place} holds patches, each with one object of its image: say -O crop=true to send what the patch shows, "
-            "or -O crop=false to send the whole image with that one object, of which templates that list all objects "
-            "then make too short an answer"
-        )
+def cropped(crop: bool, choice: Choice, where: str) -> bool:
+    """Whether to crop. Raises UsageError for what are no patches."""
     if crop and not (choice.patches or choice.single):
         raise UsageError(f"-O crop=true is for patches: {where}")
-    return bool(crop)
+    return crop
+
+
+WHOLE = "patches sent as whole images, each with one of its objects (-O crop=true sends the patch)"
+"""A note: templates that list all objects make too short an answer of these."""
 
 
 def _unambiguous(fields: list[Field], place: str) -> list[Field]:

@@ -21,7 +21,18 @@ from labels2chat.adapters.fiftyone.database import (
     reaching,
     unseen,
 )
-from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, kinds, only, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    WHOLE,
+    Field,
+    Words,
+    categories,
+    choose,
+    cropped,
+    kinds,
+    only,
+    words,
+)
 from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
@@ -66,7 +77,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         images=options.get("images"),
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
-        crop=cropped(options.get("crop"), choice, place, _PATCHES),
+        crop=cropped(bool(options.get("crop")), choice, _PATCHES),
     )
     asked, group = query(view, slices), view.group_field if slices else None
     counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
@@ -96,7 +107,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         has.add("attributes")
     notes = {"samples": counted}
     notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in what.items()}
-    notes |= choice.notes | passed
+    notes |= choice.notes | passed | ({WHOLE: counted} if choice.patches and not plan.crop else {})
     after = None
     if options.get("write_back"):
 
