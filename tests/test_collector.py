@@ -12,7 +12,7 @@ from labels2chat.collector import calm, seldom
 def test_seldom_comes_back_to_what_was() -> None:
     before = gc.get_threshold()
     with seldom():
-        assert gc.get_threshold() == (100_000, *before[1:])
+        assert gc.get_threshold() == (500_000, *before[1:])
     assert gc.get_threshold() == before
     with pytest.raises(KeyError), seldom():
         raise KeyError
