@@ -1345,6 +1345,74 @@ def test_a_bad_object_is_a_problem_and_the_others_stay(record: Row, code: str) -
     assert [a.bbox for a in objects(source)] == [BOX, BOX]
 
 
+GOOD: Row = {"bbox": list(BOX), "category": "dog"}
+TYPED = ClassLabel(names=["cat", "dog", "cow"])
+
+
+@pytest.mark.parametrize(
+    ("records", "left", "unsure"),
+    [
+        ([GOOD], 1, []),
+        ([], 0, []),
+        ([GOOD, {"bbox": [0, 0, 0, 5], "category": "cat"}], 1, ["cat"]),
+        ([GOOD, {"bbox": [math.nan, 0, 1, 1], "category": "dog"}], 1, ["dog"]),
+        ([GOOD, {"bbox": None, "category": "cat"}, {"bbox": "x", "category": "cat"}], 1, ["cat"]),
+        ([GOOD, {"bbox": list(BOX), "category": None}], 1, ["cow", "dog"]),  # as far as objects of the source show
+        ([GOOD, 7], 1, ["cow", "dog"]),
+        ([{"bbox": [0, 0, 0, 5], "category": "cat"}], None, ["cat"]),
+        ([{"bbox": [0, 0, 0, 5], "category": "cat"}, None], None, ["cat", "cow", "dog"]),
+    ],
+    ids=repr,
+)
+def test_the_class_of_a_lost_object_is_not_sure(records: list[Any], left: int | None, unsure: list[str]) -> None:
+    """Of an image that lost all of its objects nobody knows what is there: it is no negative."""
+    cow = {"image": jpeg(), "label": "scene", "objects": [{"bbox": list(BOX), "category": "cow"}, GOOD]}
+    sample = next(iter(opened([{"image": jpeg(), "label": "scene", "objects": records}, cow], objects="objects")))
+    assert (sample.annotations if sample.annotations is None else len(sample.annotations)) == left
+    assert sample.not_exhaustive == unsure
+
+
+@pytest.mark.parametrize(
+    ("boxes", "numbers", "left", "unsure"),
+    [
+        ([BOX, (0, 0, 0, 5)], [1, 0], 1, ["cat"]),
+        ([BOX, BOX], [1, -1], 1, ["cat", "dog", "cow"]),
+        ([BOX, BOX], [1, None], 1, ["cat", "dog", "cow"]),
+        ([(0, 0, 0, 5)], [2], None, ["cow"]),
+        ([BOX], [-1], None, ["cat", "dog", "cow"]),
+    ],
+    ids=repr,
+)
+def test_a_lost_object_of_a_class_label(boxes: list[Any], numbers: list[Any], left: int | None, unsure: Any) -> None:
+    rows = [{"image": cell(), "objects": {"bbox": [list(box) for box in boxes], "category": numbers}}]
+    sample = only(
+        hf.from_collection(table(rows, objects={"bbox": List(List(Value("float32"))), "category": List(TYPED)}))
+    )
+    assert (sample.annotations if sample.annotations is None else len(sample.annotations)) == left
+    assert sample.not_exhaustive == unsure
+
+
+@pytest.mark.parametrize(
+    ("cells", "annotations", "unsure", "codes"),
+    [
+        ("a.jpg,dog,1,2,3,4", 1, [], []),
+        ("a.jpg,dog,1,,3,4", None, ["dog"], ["annotation.bad_record"]),
+        ("a.jpg,dog,,2,3,4", None, ["dog"], ["annotation.bad_record"]),
+        ("a.jpg,dog,,,,", None, ["dog"], ["annotation.bad_record"]),
+        ("a.jpg,,,,,", None, [], []),  # nobody looked
+    ],
+)
+def test_a_lost_object_in_columns(
+    cells: str, annotations: int | None, unsure: list[str], codes: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text(f"image,class,x,y,width,height\n{cells}\n")
+    source = read(f"hf:{tmp_path}/rows.csv")
+    sample = only(source)
+    assert (sample.annotations if sample.annotations is None else len(sample.annotations)) == annotations
+    assert sample.not_exhaustive == unsure
+    assert [code for code, _ in found(source)] == codes
+
+
 def test_an_outline_that_cannot_be_read_costs_no_box() -> None:
     for outline in ("x", [["a"]], {"size": 3}, 7, [[math.nan] * 6]):
         record = {"bbox": list(BOX), "category": "cat", "segmentation": outline}
@@ -1361,10 +1429,10 @@ def test_an_outline_that_cannot_be_read_costs_no_box() -> None:
         ({"bbox": [list(BOX)], "category": "cat"}, None),
         ({"bbox": None, "category": ["cat"]}, None),
         ({"bbox": [list(BOX)] * 2, "category": ["cat"] * 2, "area": [1.0]}, 2),
-        ({"bbox": "nonsense", "category": "cat"}, 0),
+        ({"bbox": "nonsense", "category": "cat"}, None),
         ("no json", None),
         (7, None),
-        ([7], 0),
+        ([7], None),
     ],
     ids=repr,
 )

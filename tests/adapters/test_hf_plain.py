@@ -187,6 +187,6 @@ def test_a_clean_row_is_read_quickly() -> None:
     said = objects.Objects(["objects"], "objects", classes="category", names=["a", "b", "c"])
     value = {"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [2], "id": [7], "area": [12]}
     with patch.object(objects, "_annotation", None):
-        annotations, problems = objects.read_objects({"objects": value}, said, "xywh", False)
+        annotations, problems, lost = objects.read_objects({"objects": value}, said, "xywh", False)
     assert [(a.category, a.bbox, a.id, a.area) for a in annotations or ()] == [("c", (1.0, 2.0, 3.0, 4.0), 7, 12.0)]
-    assert not problems
+    assert (problems, lost) == ([], [])

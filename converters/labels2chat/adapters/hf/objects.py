@@ -138,26 +138,33 @@ def objects_of(fields: dict[str, Feature], columns: list[str], column: str | Non
 
 def read_objects(
     row: dict[str, Any], objects: Objects, order: str, relative: bool
-) -> tuple[list[Annotation] | None, list[Problem]]:
-    """Return a row's objects, None where the row has no word on them, and what is wrong with the others."""
+) -> tuple[list[Annotation] | None, list[Problem], list[str | None]]:
+    """Return a row's objects, what is wrong with the others, and the classes of those, None for one that can't be told.
+
+    The objects are None where the row has no word on them, and where all were lost: nobody knows what is there.
+    """
     quick = _clean(row.get(objects.column), objects, order) if objects.column else None
     if quick is not None:
-        return quick, []
+        return quick, [], []
     problems: list[Problem] = []
     records = _records(row, objects, problems)
     if records is None:
-        return None, problems
-    annotations = []
+        return None, problems, []
+    annotations: list[Annotation] = []
+    lost: list[str | None] = []
     for number, record in records:
-        roles = roles_of(tuple(record), objects.classes)
-        id = record[roles.id] if roles.id else number
-        if not isinstance(id, int | str) or isinstance(id, bool):
-            id = number
+        name, id = None, number
         try:
-            annotations.append(_annotation(record, roles, objects, id, order, relative, problems))
+            if not isinstance(record, dict):
+                raise RecordError("annotation.bad_record", f"a {type(record).__name__}, not an object")
+            roles = roles_of(tuple(record), objects.classes)
+            id = _id(record, roles, number)
+            name = _class(record, roles, objects)
+            annotations.append(_annotation(name, record, roles, objects, id, order, relative, problems))
         except RecordError as error:
+            lost.append(name)
             problems.append(Problem(error.code, str(error), f"annotation {id}"))
-    return annotations, problems
+    return (annotations if annotations or not lost else None), problems, lost
 
 
 def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
@@ -190,7 +197,23 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
     return annotations
 
 
+def _id(record: dict[str, Any], roles: Roles, number: int) -> Any:
+    id = record[roles.id] if roles.id else number
+    return id if isinstance(id, int | str) and not isinstance(id, bool) else number
+
+
+def _class(record: dict[str, Any], roles: Roles, objects: Objects) -> str:
+    """Return the name of an object's class. Raises RecordError (annotation.unknown_category)."""
+    category = record[roles.category] if roles.category else None
+    named = roles.category or objects.known.category
+    name = class_name(category, objects.names) if named else objects.default
+    if name is None:
+        raise RecordError("annotation.unknown_category", f"category {category!r:.80} is no class")
+    return name
+
+
 def _annotation(
+    name: str,
     record: dict[str, Any],
     roles: Roles,
     objects: Objects,
@@ -199,12 +222,7 @@ def _annotation(
     relative: bool,
     problems: list[Problem],
 ) -> Annotation:
-    """Read one object. Raises RecordError: annotation.unknown_category, and those of `_bbox`."""
-    category = record[roles.category] if roles.category else None
-    named = roles.category or objects.known.category
-    name = class_name(category, objects.names) if named else objects.default
-    if name is None:
-        raise RecordError("annotation.unknown_category", f"category {category!r:.80} is no class")
+    """Read one object. Raises RecordError: those of `_bbox`."""
     made = Annotation(name, id=id)
     try:
         made.segmentation = _outline(record[roles.segmentation], relative) if roles.segmentation else None
@@ -233,6 +251,8 @@ def raw_boxes(row: dict[str, Any], objects: Objects) -> list[tuple[list[float], 
     """Return a row's boxes as they are written, and whether their keys say that they are corners."""
     found = []
     for _, record in _records(row, objects, []) or ():
+        if not isinstance(record, dict):
+            continue
         try:
             numbers, order = _numbers(record, roles_of(tuple(record), objects.classes))
         except RecordError:
@@ -304,8 +324,8 @@ def plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _records(row: dict[str, Any], objects: Objects, problems: list[Problem]) -> list[tuple[int, dict[str, Any]]] | None:
-    """Return (position, record) for each object, whichever way they are laid out."""
+def _records(row: dict[str, Any], objects: Objects, problems: list[Problem]) -> list[tuple[int, Any]] | None:
+    """Return (position, record) for each object, whichever way they are laid out. A record is a dict, or is bad."""
     value: Any = row.get(objects.column) if objects.column else {name: row.get(name) for name in objects.columns}
     if isinstance(value, str):
         try:
@@ -320,25 +340,19 @@ def _records(row: dict[str, Any], objects: Objects, problems: list[Problem]) -> 
     if not isinstance(value, list | tuple):
         problems.append(Problem("annotation.bad_record", f"a {type(value).__name__}, no objects", objects.column or ""))
         return None
-    records = []
-    for number, record in enumerate(value):
-        if isinstance(record, dict):
-            records.append((number, record))
-        else:
-            text = f"a {type(record).__name__}, not an object"
-            problems.append(Problem("annotation.bad_record", text, f"annotation {number}"))
-    return records
+    return list(enumerate(value))
 
 
-def _unzipped(
-    value: dict[str, Any], objects: Objects, problems: list[Problem]
-) -> list[tuple[int, dict[str, Any]]] | None:
+def _unzipped(value: dict[str, Any], objects: Objects, problems: list[Problem]) -> list[tuple[int, Any]] | None:
     roles = roles_of(tuple(value), objects.classes)
     key = roles.bbox or roles.segmentation
     needed = key if isinstance(key, tuple) else (key,)
     first = needed[0] or ""
     boxes = value.get(first)
     if boxes is None:
+        single = [value.get(name) for name in (*needed[1:], roles.category) if name]
+        if not objects.column and any(part is not None and not isinstance(part, list) for part in single):
+            return [(0, value)]  # one object in the row, without all of its box
         if objects.column and any(isinstance(part, list) and part for part in value.values()):
             problems.append(Problem("annotation.bad_record", "categories or areas without boxes", objects.column))
         return None

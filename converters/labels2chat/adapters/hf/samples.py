@@ -14,7 +14,7 @@ from labels2chat.adapters.hf.archive import PICTURES, PROBLEMS
 from labels2chat.adapters.hf.columns import Columns, Questions
 from labels2chat.adapters.hf.features import Feature
 from labels2chat.adapters.hf.images import Places, cells
-from labels2chat.adapters.hf.objects import class_name, is_plain, objects_of, plain, read_objects
+from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, objects_of, plain, read_objects
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.errors import RecordError
 from labels2chat.types import Frame, Image, Problem, Question, Sample
@@ -31,6 +31,8 @@ class Reading(Struct):
     places: Places
     frame: Frame
     rescale: bool
+    classes: list[str] = []
+    """Every class of objects."""
 
 
 def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
@@ -50,8 +52,7 @@ def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
         _add_images(sample, row, columns, features, reading, spool)
         _add_labels(sample, row, columns, features)
         if columns.objects is not None:
-            sample.annotations, problems = read_objects(row, columns.objects, reading.order, reading.relative)
-            sample.problems += problems
+            _add_objects(sample, row, columns.objects, reading)
         if columns.questions is not None:
             _add_questions(sample, row, columns.questions, features)
         for name in columns.metadata:
@@ -156,6 +157,16 @@ def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features:
                 sample.captions.append(text)
             else:
                 sample.problems.append(Problem("caption.empty", "no text", column))
+
+
+def _add_objects(sample: Sample, row: dict[str, Any], objects: Objects, reading: Reading) -> None:
+    """Add a row's objects. No class of which one was lost is sure any more: all, where nobody can tell the class."""
+    sample.annotations, problems, lost = read_objects(row, objects, reading.order, reading.relative)
+    sample.problems += problems
+    if lost:
+        known = [name for name in lost if name is not None]
+        unsure = reading.classes if None in lost else ()
+        sample.not_exhaustive = list(dict.fromkeys([*known, *unsure]))
 
 
 def _texts(value: Any) -> Iterator[str]:

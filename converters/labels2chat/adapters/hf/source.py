@@ -193,7 +193,9 @@ def _source(
                 first += 1
                 yield sample
 
-    kinds, categories = _labels(parts, readings)
+    kinds, categories, _, of_objects = _labels(parts, readings)
+    for reading in readings:
+        reading.classes = [name for name in categories if name in of_objects]
     counts = [part.count for part in parts]
     known = [count for count in counts if count is not None]
     count = sum(known) if len(known) == len(counts) else None
@@ -273,43 +275,49 @@ def _sizes(
     return list(dict.fromkeys([header.upright, (header.width, header.height)]))
 
 
-def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], list[str]]:
-    """Return the kinds of label and the classes: from the features, or from one walk over the columns of classes."""
+def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], list[str], set[str], set[str]]:
+    """Return the kinds of label, the classes, and which of them images have and which objects.
+
+    They are in the features, or met in one walk over the columns of classes.
+    """
     kinds: set[str] = set()
     listed: dict[str, None] = {}
-    seen: set[str | None] = set()
+    of_images: set[str] = set()
+    of_objects: set[str] = set()
     for part, reading in zip(parts, readings, strict=True):
         columns = only(reading.columns, part.features)
         objects, label = columns.objects, columns.label
-        if label is not None:
-            kinds.add("class")
-            names = part.features[label].inner.names
+        kinds |= {"class"} if label is not None else set()
+        if label is not None and (names := part.features[label].inner.names):
             listed |= dict.fromkeys(names)
+            of_images.update(names)
+            label = None
         if objects is not None:
             kinds.add("boxes")
             kinds |= {"masks"} if objects.known.segmentation else set()
             kinds |= {"keypoints"} if objects.known.keypoints else set()
             kinds |= {"attributes"} if objects.qualities else set()
-            listed |= dict.fromkeys(objects.names)
-            if objects.known.bbox and not objects.known.category:
-                listed[objects.default] = None
+            names = objects.names or ([] if objects.known.category or not objects.known.bbox else [objects.default])
+            listed |= dict.fromkeys(names)
+            of_objects.update(names)
+            objects = None if names else objects
         kinds |= {"captions"} if columns.captions else set()
         kinds |= {"qa"} if columns.questions is not None else set()
-        if label is not None and part.features[label].inner.names:
-            label = None
-        if objects is not None and (objects.names or (objects.known.bbox and not objects.known.category)):
-            objects = None
         wanted = [label] if label is not None else []
         wanted += objects.columns if objects is not None else []
         for row in part.rows(wanted, []) if wanted else ():
             if label is not None:
                 value = row[label]
-                seen.update(class_name(item, []) for item in (value if isinstance(value, list) else [value]))
+                of_images.update(_names(value if isinstance(value, list) else [value]))
             if objects is not None:
-                found, _ = read_objects(row, objects, reading.order, reading.relative)
-                seen.update(annotation.category for annotation in found or ())
-    listed |= dict.fromkeys(sorted((name for name in seen if name is not None), key=_natural))
-    return frozenset(kinds), list(listed)
+                found, *_ = read_objects(row, objects, reading.order, reading.relative)
+                of_objects.update(annotation.category for annotation in found or ())
+    listed |= dict.fromkeys(sorted(of_images | of_objects, key=_natural))
+    return frozenset(kinds), list(listed), of_images, of_objects
+
+
+def _names(values: list[Any]) -> Iterator[str]:
+    return (name for name in (class_name(value, []) for value in values) if name is not None)
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
