@@ -457,6 +457,8 @@ def test_split_of_one_dataset() -> None:
     rows = [{"image": cell(), "label": 0}]
     assert only(hf.from_collection(Dataset.from_list(rows, split="validation"), image="image")).split == "val"
     assert only(hf.from_collection(Dataset.from_list(rows), image="image", split="test")).split == "test"
+    with pytest.raises(SourceError, match=r"no split 'test' \(it has: validation\)"):
+        hf.from_collection(Dataset.from_list(rows, split="validation"), image="image", split="test")
 
 
 def test_option_split_chooses_or_names(tmp_path: Path) -> None:
@@ -468,6 +470,41 @@ def test_option_split_chooses_or_names(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "rows.jsonl").write_text('{"image": "a.jpg"}')
     assert [sample.split for sample in read(f"hf:{tmp_path}/one", split="validation")] == ["val"]
+
+
+@pytest.mark.parametrize(
+    ("names", "split", "splits"),
+    [
+        (["rows"], "tran", ["tran"]),
+        (["rows", "more"], "validation", ["val", "val"]),
+        (["train-00000-of-00001"], "train", ["train"]),
+        (["train-00000-of-00001"], "tran", "it has: train"),
+        (["train/0"], "val", "it has: train"),
+        (["rows", "train"], "tran", "it has: train"),
+        (["rows", "train"], "train", ["train", "train"]),
+        (["rows", "test"], "tset", "it has: train, test"),
+    ],
+    ids=repr,
+)
+def test_option_split_renames_nothing(names: list[str], split: str, splits: Any, tmp_path: Path) -> None:
+    """It names files of which none says its split."""
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.jsonl").write_text('{"image": "a.jpg"}')
+    if isinstance(splits, list):
+        assert [sample.split for sample in read(f"hf:{tmp_path}", split=split)] == splits
+        return
+    with pytest.raises(SourceError, match=rf"has no split '{split}' \({splits}\)"):
+        read(f"hf:{tmp_path}", split=split)
+
+
+def test_option_split_and_a_saved_split(tmp_path: Path) -> None:
+    rows = [{"image": cell(), "label": 0}]
+    Dataset.from_list(rows, split="train").save_to_disk(str(tmp_path / "said"))
+    Dataset.from_list(rows).save_to_disk(str(tmp_path / "unsaid"))
+    with pytest.raises(SourceError, match=r"no split 'tset' \(it has: train\)"):
+        read(f"hf:{tmp_path}/said", split="tset", image="image")
+    assert only(read(f"hf:{tmp_path}/unsaid", split="test", image="image")).split == "test"
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ class File(Struct):
     name: str
     kind: str
     split: str
+    said: bool = True
+    """Whether its name or the dataset says the split."""
 
 
 def detect(path: Path) -> bool:
@@ -118,6 +120,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     if len({file.split for file in files} - {""}) and (unnamed := sum(not file.split for file in files)):
         notes["files without a split's name, read as train"] = unnamed
     for file in files:
+        file.said = bool(file.split)
         file.split = file.split or "train"
     return sorted(files, key=lambda file: (rank(file.split), file.name))
 
@@ -165,12 +168,13 @@ def _saved(root: str) -> list[File] | None:
             raise SourceError(f"{folder} has no state.json: the save_to_disk folder is not whole")
         if state.get("_indices_files") or state.get("_indices_data_files"):
             raise SourceError(f"{folder} was saved by datasets before 2.0; load it and save it again")
-        split = split_name(split or state.get("_split") or "train")
+        split = str(split or state.get("_split") or "")
         for entry in state.get("_data_files", ()):
             path = os.path.join(folder, entry["filename"])
             if not os.path.isfile(path):
                 raise SourceError(f"{path} is gone: the save_to_disk folder is not whole")
-            files.append(File(path, os.path.relpath(path, root).replace(os.sep, "/"), "arrow", split))
+            name = os.path.relpath(path, root).replace(os.sep, "/")
+            files.append(File(path, name, "arrow", split_name(split), bool(split)))
     return files
 
 

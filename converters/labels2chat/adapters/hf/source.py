@@ -100,14 +100,17 @@ def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
         return files
     name = split_name(split)
     found = [file for file in files if file.split == name]
-    if not found and len({file.split for file in files}) == 1 and files[0].split == "train":
-        for file in files:  # nothing said that these are for training
+    if not found and not any(file.said for file in files):
+        for file in files:
             file.split = name
         return files
     if not found:
-        listing = ", ".join(dict.fromkeys(file.split for file in files))
-        raise SourceError(f"{path} has no split {name!r} (it has: {listing})")
+        raise _no_split(path, name, [file.split for file in files])
     return found
+
+
+def _no_split(what: str, name: str, known: list[str]) -> SourceError:
+    return SourceError(f"{what} has no split {name!r} (it has: {', '.join(dict.fromkeys(known))})")
 
 
 def _open(file: File, options: dict[str, Any]) -> Any:
@@ -128,15 +131,15 @@ def _of_objects(dataset: Any, uri: str, options: dict[str, Any]) -> Source:
     parts: list[Any] = []
     for key, one in splits.items():
         split = split_name(str(key if key is not None else one.split or wanted or "train"))
-        if wanted is not None and key is not None and split != split_name(wanted):
+        if wanted is not None and split != split_name(wanted):
             continue
         if hasattr(one, "data"):
             parts.append(TablePart(split, split, dataset=one))
         else:
             parts.append(StreamPart(one, split, split))
     if not parts:
-        listing = ", ".join(map(str, splits))
-        raise SourceError(f"{uri} has no split {wanted!r} (it has: {listing})" if splits else f"{uri} holds no split")
+        known = [str(key if key is not None else one.split) for key, one in splits.items()]
+        raise _no_split(uri, str(wanted), known) if splits else SourceError(f"{uri} holds no split")
     parts.sort(key=lambda part: rank(part.split))
     return _source(parts, uri, {**options, "allow_outside_root": True}, {}, _open_remote)
 
