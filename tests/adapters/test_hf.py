@@ -2003,6 +2003,12 @@ def test_hub(
     assert {sample.split for sample in source} == ({"val"} if split else {"train", "val"})
 
 
+def test_a_split_that_datasets_makes_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Dataset.from_list([{"image": cell(), "label": 0}], split="train+test")
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: made)
+    assert only(read("hf:user/name", split="all", image="image")).split == "train_test"
+
+
 def test_hub_errors_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def load_dataset(*_: Any, **__: Any) -> None:
         raise RuntimeError("Dataset scripts are no longer supported,\n but found name.py")

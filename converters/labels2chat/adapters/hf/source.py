@@ -43,7 +43,7 @@ def read(path: str, **options: Any) -> Source:
     if not os.path.exists(path) and (hub := _hub_name(path)) is not None:
         name, revision = hub
         dataset = load_hub(name, {**options, "revision": options.get("revision") or revision})
-        return _of_objects(dataset, f"hf:{path}", options)
+        return _of_objects(dataset, f"hf:{path}", options, chosen=True)
     notes: dict[str, int] = {}
     files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
     parts = [_open(file, options) for file in files]
@@ -125,13 +125,14 @@ def _open(file: File, options: dict[str, Any]) -> Any:
     return LinesPart(file.path, file.name, file.split, options.get("field"))
 
 
-def _of_objects(dataset: Any, uri: str, options: dict[str, Any]) -> Source:
+def _of_objects(dataset: Any, uri: str, options: dict[str, Any], chosen: bool = False) -> Source:
+    """Read what datasets has at hand; `chosen` says that it has chosen the split already, of which 'all' is one."""
     splits = dataset if isinstance(dataset, dict) else {None: dataset}
     wanted = options.get("split")
     parts: list[Any] = []
     for key, one in splits.items():
         split = split_name(str(key if key is not None else one.split or wanted or "train"))
-        if wanted is not None and split != split_name(wanted):
+        if wanted is not None and not chosen and split != split_name(wanted):
             continue
         if hasattr(one, "data"):
             parts.append(TablePart(split, split, dataset=one))
