@@ -1480,6 +1480,120 @@ def test_lists_that_do_not_go_together(value: Any, count: int | None) -> None:
     assert (annotations if annotations is None else len(annotations)) == count
 
 
+# a row for each box
+
+BOXES = """filename,width,height,class,xmin,ymin,xmax,ymax,source
+0.png,200,100,cat,0,10,50,60,a
+1.png,200,100,dog,0,10,50,60,a
+0.png,200,100,dog,20,10,60,60,a
+2.png,200,100,,,,,,b
+,200,100,cat,0,10,50,60,a
+,200,100,cat,0,10,50,60,a
+1.png,200,100,dog,80,x,90,60,b
+0.png,200,100,dog,20,10,30,40,a
+../x.png,200,100,cat,0,10,50,60,a
+../x.png,200,100,cat,0,10,50,61,a
+3.png,200,100,cat,80,,90,60,b
+3.png,200,100,dog,80,1,90,inf,b
+"""
+JOINED: list[Any] = [
+    # id, name, boxes, not exhaustive, metadata, problems
+    ("train/0", "0.png", ["0 cat 50 50", "1 dog 40 50", "2 dog 10 30"], [], {"source": "a"}, []),
+    ("train/1", "1.png", ["0 dog 50 50"], ["dog"], {}, ["annotation.bad_record rows.csv row 6"]),
+    ("train/3", "2.png", None, [], {"source": "b"}, []),
+    ("train/4", "train/4", ["0 cat 50 50"], [], {"source": "a"}, ["image.missing filename"]),
+    ("train/5", "train/5", ["0 cat 50 50"], [], {"source": "a"}, ["image.missing filename"]),
+    ("train/8", "../x.png", ["0 cat 50 50", "1 cat 50 51"], [], {"source": "a"}, ["image.outside_root filename"]),
+    (
+        "train/10",
+        "3.png",
+        None,
+        ["cat", "dog"],
+        {"source": "b"},
+        ["annotation.bad_record rows.csv row 10", "box.not_finite rows.csv row 11"],
+    ),
+]
+
+
+def brief(one: Annotation) -> str:
+    assert one.bbox is not None
+    return f"{one.id} {one.category} {one.bbox[2]:g} {one.bbox[3]:g}"
+
+
+def test_rows_of_one_box_each_are_joined_by_their_picture(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(BOXES)
+    source = read(f"hf:{tmp_path}/rows.csv", bbox_format="voc")
+    assert [
+        (
+            sample.id,
+            sample.images[0].name,
+            None if sample.annotations is None else [brief(one) for one in sample.annotations],
+            sample.not_exhaustive,
+            sample.metadata,
+            [f"{problem.code} {problem.where}" for problem in sample.problems],
+        )
+        for sample in source
+    ] == JOINED
+    assert list(source) == list(source)
+    assert (source.count, source.notes["rows"]) == (7, 12)
+
+
+SPREAD: list[Row] = [
+    {"path": "a.jpg", "x": 1, "y": 2, "w": 3, "h": 4, "label": "cat"},
+    {"path": "b.jpg", "x": 1, "y": 2, "w": 3, "h": 4, "label": "cat"},
+    {"path": "a.jpg", "x": 5, "y": 2, "w": 3, "h": 4, "label": "dog"},
+]
+WHOLE = [{"path": row["path"], "bbox": [row[key] for key in "xywh"], "label": row["label"]} for row in SPREAD]
+
+
+def rows_as(kind: str, rows: list[Row], folder: Path) -> Source:
+    if kind == "stream":
+        return opened(rows)
+    if kind == "at hand":
+        return hf.from_collection(Dataset.from_list(rows))
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), folder / "rows.parquet")
+    elif kind == "jsonl":
+        (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    else:  # two files of one split
+        for n, some in enumerate((rows[:2], rows[2:])):
+            (folder / f"{n}.jsonl").write_text("\n".join(map(json.dumps, some)))
+    return read(f"hf:{folder}")
+
+
+@pytest.mark.parametrize("kind", ["stream", "at hand", "parquet", "jsonl", "two files"])
+@pytest.mark.parametrize("rows", [SPREAD, WHOLE], ids=["four columns", "one column"])
+def test_rows_of_one_box_each_wherever_they_lie(kind: str, rows: list[Row], tmp_path: Path) -> None:
+    source = rows_as(kind, rows, tmp_path)
+    assert [(s.images[0].name, [(a.category, a.bbox) for a in s.annotations or ()]) for s in source] == [
+        ("a.jpg", [("cat", (1, 2, 3, 4)), ("dog", (5, 2, 3, 4))]),
+        ("b.jpg", [("cat", (1, 2, 3, 4))]),
+    ]
+    assert source.count == (None if kind == "stream" else 2)
+
+
+def test_rows_of_one_box_each_of_two_splits_stay_apart(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, SPREAD)))
+    assert [s.id for s in read(f"hf:{tmp_path}")] == ["train/0", "train/1", "test/0", "test/1"]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [SPREAD[0], SPREAD[1]],
+        [{"path": "a.jpg", "objects": [{"bbox": list(BOX), "category": "cat"}]}] * 2,
+        [{"path": "a.jpg", "bbox": [list(BOX)], "category": ["cat"]}] * 2,
+        [{"path": "a.jpg", "caption": "A."}] * 2,
+        [{**SPREAD[0], "path": base64.b64encode(jpeg()).decode()}] * 2,
+        [{**SPREAD[0], "path": None, "image": jpeg()}] * 2,
+    ],
+    ids=["once each", "objects", "lists", "no boxes", "base64", "bytes"],
+)
+def test_other_rows_are_samples_of_their_own(rows: list[Row]) -> None:
+    assert [sample.id for sample in opened(rows)] == ["train/0", "train/1"]
+
+
 # how boxes are written
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from labels2chat import adapters
 from labels2chat.adapters.hf.archive import ArchivePart
+from labels2chat.adapters.hf.boxes import column_of_paths, count_pictures, merged
 from labels2chat.adapters.hf.columns import Columns, settle
 from labels2chat.adapters.hf.features import Feature, merge
 from labels2chat.adapters.hf.files import File, find, rank, split_name
@@ -197,6 +198,8 @@ def _source(
                 first += 1
                 yield sample
 
+    paths = column_of_paths(columns, features)
+    pictures = count_pictures(parts, readings, paths) if paths is not None else None
     kinds, categories, _, of_objects = _labels(parts, readings)
     for reading in readings:
         reading.classes = [name for name in categories if name in of_objects]
@@ -212,11 +215,11 @@ def _source(
     return Source(
         uri=uri,
         adapter="hf",
-        read=walk,
+        read=walk if pictures is None else lambda: merged(walk()),
         fingerprint=lambda: _digest(parts),
         kinds=kinds,
         categories=categories,
-        count=count,
+        count=count if pictures is None or count is None else pictures,
         notes=notes,
         problems=[problem for part in parts for problem in part.problems],
     )
