@@ -1114,6 +1114,30 @@ def test_categories_of_plain_labels() -> None:
     ]
 
 
+CATS: Row = {"label": ClassLabel(names=["Bengal", "head"])}
+PARTS: Row = {"objects": {"bbox": List(List(Value("float32"))), "category": List(ClassLabel(names=["head", "tail"]))}}
+
+
+@pytest.mark.parametrize(
+    ("label", "category", "features", "of_images", "of_objects"),
+    [
+        ("Bengal", "head", {}, {"Bengal"}, {"head"}),
+        ("head", "head", {}, set(), set()),
+        (0, 1, {**CATS, **PARTS}, {"Bengal"}, {"tail"}),  # head is of both, met or not
+        (0, "head", CATS, {"Bengal"}, set()),
+        ("tail", 0, PARTS, set(), {"head"}),
+        (None, "head", {}, set(), {"head"}),
+    ],
+    ids=repr,
+)
+def test_classes_of_images_and_of_objects(
+    label: Any, category: Any, features: Row, of_images: set[str], of_objects: set[str]
+) -> None:
+    row = {"image": cell(), "label": label, "objects": {"bbox": [list(BOX)], "category": [category]}}
+    source = hf.from_collection(table([row], **features))
+    assert (set(source.only_of_images), set(source.only_of_objects)) == (of_images, of_objects)
+
+
 def test_splits_need_not_have_the_same_columns() -> None:
     made = DatasetDict(
         {

@@ -200,7 +200,7 @@ def _source(
 
     paths = column_of_paths(columns, features)
     pictures = count_pictures(parts, readings, paths) if paths is not None else None
-    kinds, categories, _, of_objects = _labels(parts, readings)
+    kinds, categories, of_images, of_objects = _labels(parts, readings)
     for reading in readings:
         reading.classes = [name for name in categories if name in of_objects]
     counts = [part.count for part in parts]
@@ -219,6 +219,8 @@ def _source(
         fingerprint=lambda: _digest(parts),
         kinds=kinds,
         categories=categories,
+        only_of_images=frozenset(of_images - of_objects),
+        only_of_objects=frozenset(of_objects - of_images),
         count=count if pictures is None or count is None else pictures,
         notes=notes,
         problems=[problem for part in parts for problem in part.problems],
