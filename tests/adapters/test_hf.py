@@ -1785,7 +1785,6 @@ def test_declared_sizes_are_for_boxes_only() -> None:
         (
             {
                 "conversations": [
-                    {"from": "system", "value": "Be kind."},
                     {"from": "human", "value": "<image>\nP?"},
                     {"from": "gpt", "value": "p"},
                     {"from": "human", "value": "Q?\n<image>"},
@@ -1843,6 +1842,53 @@ def test_questions_by_mapping() -> None:
 def test_questions_without_answers(row: Row, problem: tuple[str, str]) -> None:
     full = {"image": "a", "question": "R?", "answer": "r"}
     assert found(opened([full, {"image": "a", **row}])) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("row", "kept", "lost"),
+    [
+        ({"question": None, "answer": "a"}, [], ["an answer without a question: question"]),
+        ({"question": " ", "answer": ["a"]}, [], ["an answer without a question: question"]),
+        ({"question": 7, "answer": "a"}, [], ["an answer without a question: question"]),
+        ({"question": None, "answer": ""}, [], []),
+        (
+            {"question": ["P?", None, "", "Q?"], "answer": ["p", "x", "y", "q"]},
+            ["P?", "Q?"],
+            ["an answer without a question: question 1", "an answer without a question: question 2"],
+        ),
+        ({"qa": [{"question": "Q?", "answer": "a"}, None]}, ["Q?"], ["a NoneType, no question: qa 1"]),
+        ({"qa": ["x"]}, [], ["a str, no question: qa"]),
+        ({"qa": "x"}, [], ["a str, no question: qa"]),
+        ({"qa": None}, [], []),
+        (
+            {"qa": [{"question": "", "answer": "a"}, {"question": "Q?", "answer": "b"}, {"question": None}]},
+            ["Q?"],
+            ["an answer without a question: qa 0"],
+        ),
+        ({"talk": ["system Kind.", "user Q?", "gpt a"]}, ["Q?"], ["a turn of 'system' is left out: talk 0"]),
+        ({"talk": ["user Q?", "gpt a", "gpt b"]}, ["Q?"], ["an answer without a question: talk 2"]),
+        ({"talk": ["gpt a", "user Q?", "gpt b"]}, ["Q?"], ["an answer without a question: talk 0"]),
+        ({"talk": ["user <image>", "gpt a"]}, [], ["an answer without a question: talk 1"]),
+        ({"talk": ["user Q?", "tool 7", "gpt a"]}, ["Q?"], ["a turn of 'tool' is left out: talk 1"]),
+        ({"talk": ["user P?", "user Q?", "gpt a"]}, ["Q?"], ["no answer to 'P?': talk"]),
+        ({"talk": ["gpt ", "user Q?", "gpt a"]}, ["Q?"], []),
+        ({"talk": [None, "user Q?", "gpt a"]}, ["Q?"], ["a NoneType, no turn: talk 0"]),
+        ({"talk": []}, [], []),
+        ({"talk": None}, [], []),
+        ({"talk": 7}, [], ["a int, no turn: talk 0"]),
+    ],
+    ids=repr,
+)
+def test_what_is_dropped_of_questions_is_a_problem(row: Row, kept: list[str], lost: list[str]) -> None:
+    if isinstance(row.get("talk"), list):
+        row = {"talk": [turn and dict(zip(("from", "value"), turn.split(" ", 1), strict=True)) for turn in row["talk"]]}
+    full: Row = {"question": "R?", "answer": "r"}
+    full = {"qa": [full]} if "qa" in row else full
+    full = {"talk": [{"from": "user", "value": "R?"}, {"from": "gpt", "value": "r"}]} if "talk" in row else full
+    _, sample = opened([{"image": "a", **full}, {"image": "a", **row}])
+    assert [one.question for one in sample.questions] == kept
+    assert [f"{problem.message}: {problem.where}" for problem in sample.problems] == lost
+    assert {problem.code for problem in sample.problems} <= {"annotation.bad_record", "question.no_answer"}
 
 
 def test_a_conversation_without_its_last_answer() -> None:

@@ -183,49 +183,72 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, features: dict[str, Feature]) -> None:
+    if names.column is not None and names.turns:
+        sample.questions += _spoken(row[names.column], names, sample)
+        return
     if names.column is not None:
-        value = row[names.column]
-        if names.turns:
-            sample.questions += _spoken(value, names, sample)
-            return
-        if isinstance(value, dict):  # a struct of lists, or one pair
-            lists = isinstance(value.get(names.question), list)
-            value = _zipped(value, names, sample) if lists else [value]
-        records = [record for record in value if isinstance(record, dict)] if isinstance(value, list) else []
+        records = _listed(row[names.column], names, sample)
     elif isinstance(row[names.question], list):
         records = _zipped(row, names, sample)
     else:
         records = [row]
     feature = features[names.answer].inner if names.column is None else None
     for number, record in enumerate(records):
-        question = record.get(names.question)
-        if not isinstance(question, str) or not question.strip():
+        where = (names.column or names.question) if len(records) == 1 else f"{names.column or names.question} {number}"
+        if not isinstance(record, dict):
+            _lose(sample, f"a {type(record).__name__}, no question", where)
             continue
+        question = record.get(names.question)
         choices = record.get(names.choices) if names.choices else None
         choices = [str(choice) for choice in _choices(choices)]
         answers = _answers(record.get(names.answer), choices, feature.names if feature is not None else [])
-        if answers:
+        if not isinstance(question, str) or not question.strip():
+            if answers:
+                _lose(sample, _UNASKED, where)
+        elif answers:
             sample.questions.append(Question(question.strip(), answers, choices))
         else:
-            where = names.question if len(records) == 1 else f"{names.question} {number}"
             sample.problems.append(Problem("question.no_answer", f"no answer to {question.strip()!r:.80}", where))
+
+
+_UNASKED = "an answer without a question"
+
+
+def _lose(sample: Sample, text: str, where: str) -> None:
+    """Note what was left out."""
+    sample.problems.append(Problem("annotation.bad_record", text, where))
+
+
+def _listed(value: Any, names: Questions, sample: Sample) -> list[Any]:
+    """Return the records of a column of questions: a list, a struct of lists, or one."""
+    if isinstance(value, dict):
+        return _zipped(value, names, sample) if isinstance(value.get(names.question), list) else [value]
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
     """Yield what was asked in a conversation and answered next; the images stand before it, whatever marks it has."""
-    asked = ""
-    for turn in (*(value if isinstance(value, list) else ()), {names.question: "user"}):
-        turn = turn if isinstance(turn, dict) else {}
+    asked, column = "", names.column or ""
+    turns = value if isinstance(value, list) else [] if value is None else [value]
+    for number, turn in enumerate((*turns, {names.question: "user"})):
+        where = f"{column} {number}"
+        if not isinstance(turn, dict):
+            _lose(sample, f"a {type(turn).__name__}, no turn", where)
+            continue
         text = " ".join(_texts(turn.get(names.answer)))
         role = _ROLES.get(str(turn.get(names.question)).lower())
         if role == "user":
             if asked:
-                problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", names.column or "")
+                problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", column)
                 sample.problems.append(problem)
             asked = re.sub(r"\s*<image>\s*", " ", text).strip()
-        elif role == "assistant" and asked and text.strip():
+        elif role is None:
+            _lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
+        elif asked and text.strip():
             yield Question(asked, [text.strip()])
             asked = ""
+        elif text.strip():
+            _lose(sample, _UNASKED, where)
 
 
 def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dict[str, Any]]:
