@@ -711,6 +711,69 @@ def test_cards_without_a_file_that_is_there(card: str, tmp_path: Path) -> None:
     assert [sample.split for sample in read(f"hf:{tmp_path}")] == ["val"]
 
 
+NAMED = "class_label: {names: {'0': cat, '1': dog}}"
+INFO = f"features: [{{name: image, dtype: image}}, {{name: label, dtype: {{{NAMED}}}}}]"
+
+
+@pytest.mark.parametrize(
+    ("card", "labels"),
+    [
+        (f"dataset_info: {{{INFO}}}", ["dog"]),
+        (f"dataset_info: {{config_name: default, {INFO}}}", ["dog"]),
+        (f"dataset_info: [{{config_name: other, features: []}}, {{config_name: default, {INFO}}}]", ["dog"]),
+        (f"dataset_info: [{{config_name: other, {INFO}}}, {{config_name: more, {INFO}}}]", ["1"]),
+        (f"configs: [{{config_name: small}}]\ndataset_info: {{config_name: small, {INFO}}}", ["dog"]),
+        (f"configs: [{{config_name: small}}]\ndataset_info: {{config_name: large, {INFO}}}", ["1"]),
+        ("dataset_info: {features: [{name: label, dtype: {class_label: {names: [cat, dog]}}}]}", ["dog"]),
+        ("dataset_info: {features: [{name: label, dtype: {class_label: {names: {0: cat, 1: dog}}}}]}", ["dog"]),
+        ("dataset_info: {features: [{name: label, dtype: {class_label: {names: {'1': dog}}}}]}", ["1"]),
+        ("dataset_info: {features: [{name: label, dtype: {class_label: 7}}]}", ["1"]),
+        ("dataset_info: {features: [{name: label, dtype: int64}, 7]}", ["1"]),
+        ("dataset_info: {features: 7}", ["1"]),
+        ("dataset_info: 7", ["1"]),
+        ("license: mit", ["1"]),
+    ],
+)
+def test_classes_of_a_card(card: str, labels: list[str], tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [cell()], "label": [1]}), tmp_path / "train-00000-of-00001.parquet")
+    (tmp_path / "README.md").write_text(f"---\n{card}\n---\n")
+    source = read(f"hf:{tmp_path}")
+    assert only(source).labels == labels
+    assert source.categories == (["cat", "dog"] if labels == ["dog"] else ["1"])
+
+
+@pytest.mark.parametrize(
+    ("objects", "entry"),
+    [
+        (
+            [{"bbox": [1.0, 2.0, 3.0, 4.0], "category": 1}],
+            f"list: [{{name: bbox, sequence: float64}}, {{name: category, dtype: {{{NAMED}}}}}]",
+        ),
+        ({"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [1]}, f"sequence: [{{name: category, dtype: {{{NAMED}}}}}]"),
+        ({"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [1]}, f"struct: [{{name: category, sequence: {{{NAMED}}}}}]"),
+        (
+            {"bbox": [[1.0, 2.0, 3.0, 4.0]], "category": [1]},
+            f"struct: [{{name: category, list: {{dtype: {{{NAMED}}}}}}}]",
+        ),
+    ],
+)
+def test_classes_of_objects_in_a_card(objects: Any, entry: str, tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [cell()], "objects": [objects]}), tmp_path / "rows.parquet")
+    (tmp_path / "README.md").write_text(f"---\ndataset_info: {{features: [{{name: objects, {entry}}}]}}\n---\n")
+    source = read(f"hf:{tmp_path}")
+    assert [one.category for one in only(source).annotations or ()] == ["dog"]
+    assert source.categories == ["cat", "dog"]
+
+
+def test_classes_of_a_card_are_in_the_fingerprint(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [cell()], "label": [1]}), tmp_path / "rows.parquet")
+    prints = [read(f"hf:{tmp_path}").fingerprint()]
+    for card in ("license: mit", f"dataset_info: {{{INFO}}}", f"dataset_info: {{{INFO}}}".replace("dog", "cow")):
+        (tmp_path / "README.md").write_text(f"---\n{card}\n---\n")
+        prints.append(read(f"hf:{tmp_path}").fingerprint())
+    assert [prints.index(one) for one in prints] == [0, 0, 2, 3]
+
+
 def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     to_parquet_in_shards(tmp_path)
     (tmp_path / "README.md").write_text("hello")

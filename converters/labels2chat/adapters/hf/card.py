@@ -1,4 +1,4 @@
-"""Configurations of a dataset as its card has them: the YAML at the head of README.md.
+"""What a dataset's card says of its configurations and its classes: the YAML at the head of README.md.
 
 https://huggingface.co/docs/hub/datasets-manual-configuration
 """
@@ -6,6 +6,7 @@ https://huggingface.co/docs/hub/datasets-manual-configuration
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from pathlib import Path
@@ -19,14 +20,30 @@ _HEAD = re.compile(r"\s*---[ \t]*\n(.*?\n)---[ \t]*(\n|$)", re.DOTALL)
 
 def configurations(root: str) -> dict[str, dict[str, Any]]:
     """Return what the card in a folder says of each configuration; nothing where it has no YAML that can be read."""
+    return {str(one.get("config_name", "default")): one for one in _dicts(_head(root).get("configs"))}
+
+
+def classes(root: str, config: str | None) -> dict[str, Any]:
+    """Return the entries of a configuration's columns that list names of classes, by the columns' names."""
+    info = _head(root).get("dataset_info")
+    infos = {str(one.get("config_name", "default")): one for one in _dicts(info if isinstance(info, list) else [info])}
+    lone = len(infos) == 1 and (config is None or "default" in infos)
+    one = next(iter(infos.values())) if lone else infos.get(config or "default", {})
+    entries = {str(entry.get("name")): entry for entry in _dicts(one.get("features"))}
+    return {name: entry for name, entry in entries.items() if "class_label" in json.dumps(entry, default=str)}
+
+
+def _head(root: str) -> dict[str, Any]:
     try:
         head = _HEAD.match(Path(root, "README.md").read_text(errors="replace"))
         content = Document(head.group(1), "README.md", SourceError).data if head else None
     except (OSError, SourceError):
         return {}
-    listed = content.get("configs") if isinstance(content, dict) else None
-    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    return {str(one.get("config_name", "default")): one for one in found}
+    return content if isinstance(content, dict) else {}
+
+
+def _dicts(listed: Any) -> list[dict[str, Any]]:
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def chosen(known: dict[str, dict[str, Any]], where: str) -> str | None:

@@ -112,6 +112,27 @@ def of_schema(schema: Any) -> dict[str, Feature]:
     return found
 
 
+def with_names(feature: Feature, entry: Any) -> Feature:
+    """Give whole numbers the names of their classes, which a card's entry of the column has inside the same lists and
+    structs: {'name': 'label', 'dtype': {'class_label': {'names': {'0': 'cat', '1': 'dog'}}}}.
+    """
+    if feature.item is not None:
+        return Feature("list", item=with_names(feature.item, entry))
+    while isinstance(entry, dict) and "class_label" not in entry:
+        entry = next((entry[key] for key in ("dtype", "struct", "list", "sequence") if key in entry), None)
+    if isinstance(entry, list):
+        inside = {str(part.get("name")): part for part in entry if isinstance(part, dict)}
+        fields = {name: with_names(part, inside.get(name)) for name, part in feature.fields.items()}
+        return Feature(feature.kind, names=feature.names, fields=fields)
+    said = entry["class_label"] if isinstance(entry, dict) else None
+    names = said.get("names") if isinstance(said, dict) else None
+    if isinstance(names, dict):
+        names = [names.get(str(number), names.get(number)) for number in range(len(names))]
+    if feature.kind != "int" or not isinstance(names, list) or None in names:
+        return feature
+    return Feature("class", names=[str(name) for name in names])
+
+
 def of_value(value: Any) -> Feature:
     """Read a value as JSON or a generator has it. Pictures are Cells, dicts of bytes, Pillow's images, arrays."""
     if value is None:

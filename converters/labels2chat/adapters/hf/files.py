@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from labels2chat.adapters.coco.layout import is_coco
-from labels2chat.adapters.hf.card import chosen, configurations, data_files
+from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files
 from labels2chat.adapters.hf.lines import OPENERS
 from labels2chat.errors import SourceError, did_you_mean
 
@@ -44,6 +44,8 @@ class File(Struct):
     split: str
     said: bool = True
     """Whether its name or the dataset says the split."""
+    classes: dict[str, Any] = {}
+    """What the dataset's card says of columns that hold classes."""
 
 
 def detect(path: Path) -> bool:
@@ -79,6 +81,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     Raises SourceError where there are none, or of several kinds.
     """
     splits: dict[str, str] = {}
+    said: dict[str, Any] = {}
     if os.path.isdir(path):
         root, known = path, configurations(path)
         if config is not None and config not in known:
@@ -95,6 +98,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
         splits = data_files(root, known[name]) if name is not None else {}
         if splits and len(known) > 1:
             notes[f"configurations not read ({', '.join(other for other in known if other != name)})"] = len(known) - 1
+        said = classes(path, name or config)
         names = sorted(splits or _walk(Path(root)))
     else:
         found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) and not os.path.exists(path) else [path]
@@ -120,7 +124,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     if len({file.split for file in files} - {""}) and (unnamed := sum(not file.split for file in files)):
         notes["files without a split's name, read as train"] = unnamed
     for file in files:
-        file.said = bool(file.split)
+        file.said, file.classes = bool(file.split), said
         file.split = file.split or "train"
     return sorted(files, key=lambda file: (rank(file.split), file.name))
 

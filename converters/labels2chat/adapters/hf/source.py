@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from labels2chat import adapters
 from labels2chat.adapters.hf.archive import ArchivePart
 from labels2chat.adapters.hf.boxes import column_of_paths, count_pictures, merged
 from labels2chat.adapters.hf.columns import Columns, settle
-from labels2chat.adapters.hf.features import Feature, merge
+from labels2chat.adapters.hf.features import Feature, merge, with_names
 from labels2chat.adapters.hf.files import File, find, rank, split_name
 from labels2chat.adapters.hf.images import Places, cells
 from labels2chat.adapters.hf.lines import LinesPart
@@ -48,7 +49,7 @@ def read(path: str, **options: Any) -> Source:
     notes: dict[str, int] = {}
     files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
     parts = [_open(file, options) for file in files]
-    return _source(parts, f"hf:{path}", options, notes)
+    return _source(parts, f"hf:{path}", options, notes, said=files[0].classes)
 
 
 def from_collection(dataset: Any, **options: Any) -> Source:
@@ -115,6 +116,12 @@ def _no_split(what: str, name: str, known: list[str]) -> SourceError:
 
 
 def _open(file: File, options: dict[str, Any]) -> Any:
+    part = _part(file, options)
+    part.features = {name: with_names(feature, file.classes.get(name)) for name, feature in part.features.items()}
+    return part
+
+
+def _part(file: File, options: dict[str, Any]) -> Any:
     if file.kind in ("parquet", "arrow"):
         needed("pyarrow", f"reading {file.path}")
     if file.kind == "parquet":
@@ -161,6 +168,7 @@ def _source(
     options: dict[str, Any],
     notes: dict[str, int],
     opener: Callable[[str], bytes] | None = None,
+    said: dict[str, Any] | None = None,
 ) -> Source:
     features: dict[str, Feature] = {}
     for part in parts:
@@ -216,7 +224,7 @@ def _source(
         uri=uri,
         adapter="hf",
         read=walk if pictures is None else lambda: merged(walk()),
-        fingerprint=lambda: _digest(parts),
+        fingerprint=lambda: _digest(parts, said),
         kinds=kinds,
         categories=categories,
         only_of_images=frozenset(of_images - of_objects),
@@ -335,8 +343,10 @@ def _natural(name: str) -> tuple[bool, int, str]:
     return number is None, int(name) if number else 0, name
 
 
-def _digest(parts: list[Any]) -> str:
+def _digest(parts: list[Any], said: dict[str, Any] | None) -> str:
     digest = hashlib.sha256()
+    if said:  # the names of classes stand in the card only
+        digest.update(json.dumps(said, default=str).encode("utf-8", "backslashreplace"))
     for part in parts:
         digest.update(f"{part.split}\0{part.fingerprint()}\n".encode("utf-8", "backslashreplace"))
     return digest.hexdigest()
