@@ -2058,6 +2058,38 @@ def test_a_tar_that_ends_early(cut: int, tmp_path: Path) -> None:
     assert codes
 
 
+END = 2 * 512
+"""Two blocks of zeros, and more where the archive is filled up."""
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+@pytest.mark.parametrize(
+    ("size", "damage", "problems"),
+    [
+        (6 * 1024 + END, b"", 0),
+        (6 * 1024 + 512, b"", 0),  # nothing of a member is gone
+        (6 * 1024, b"", 1),  # after the last member
+        (6 * 1024 + 100, b"", 1),
+        (4 * 1024, b"", 1),  # between two members
+        (4 * 1024 + 100, b"", 1),  # inside a header
+        (4 * 1024 + 512, b"", 1),  # before its data
+        (4 * 1024, b"no header" * 1024, 1),
+    ],
+    ids=repr,
+)
+def test_a_tar_without_its_end(suffix: str, size: int, damage: bytes, problems: int, tmp_path: Path) -> None:
+    """Six members with a header and a block of data each."""
+    parts = [(f"{n}.{kind}", b"x") for n in range(3) for kind in ("jpg", "cls")]
+    write_tar(tmp_path / "whole.tar", parts)
+    data = (tmp_path / "whole.tar").read_bytes()[:size] + damage
+    path = tmp_path / f"cut.{suffix}"
+    path.write_bytes(gzip.compress(data) if suffix == "tar.gz" else data)
+    source = read(f"hf:{path}")
+    assert [p.code for p in source.problems] == ["sample.bad_record"] * problems
+    assert all(p.message.startswith("the archive ends early: ") for p in source.problems)
+    assert len(list(source)) == source.count
+
+
 def test_odd_members_of_a_tar(tmp_path: Path) -> None:
     write_tar(
         tmp_path / "rows.tar",

@@ -29,6 +29,22 @@ _READ = 64 << 20
 Row = dict[str, Any]
 
 
+class _Member(tarfile.TarInfo):
+    @classmethod
+    def fromtarfile(cls, archive: Any) -> Any:
+        """Read the next header, and note a block of zeros, which is the end; of any other end tarfile says nothing."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            archive.ended = True
+            raise
+
+
+class _Archive(tarfile.TarFile):
+    tarinfo = _Member
+    ended = False
+
+
 class ArchivePart:
     """A tar file. Plain ones are read in place; what is compressed goes through temporary files."""
 
@@ -59,7 +75,7 @@ class ArchivePart:
         row: Row = {}
         spool, pictures = Spool(self.name), FilePictures(self.path, self.name)
         try:
-            with tarfile.open(self.path, "r:" if self._whole else "r|*") as archive:
+            with _Archive.open(self.path, "r:" if self._whole else "r|*") as archive:
                 for member in archive:
                     key, _, suffix = os.path.basename(member.name).partition(".")
                     key = os.path.join(os.path.dirname(member.name), key)
@@ -79,6 +95,8 @@ class ArchivePart:
                         row[suffix.lower()] = cell
                     else:
                         self._label(row, suffix.lower(), kind, archive, member)
+                if not archive.ended:
+                    raise tarfile.ReadError("after its last member comes no end")
         except (tarfile.TarError, EOFError, OSError, ValueError) as error:
             if not row and not self.count:
                 raise SourceError(f"{self.path} is no whole tar file: {error}") from None
