@@ -152,6 +152,8 @@ class Source(Struct):
     exhaustive: bool = True
     """Whether a class without objects in an image is not in it; False for LVIS, Open Images and the like, where only
     `Sample.absent` says so."""
+    unseen: str = ""
+    """Why there may be kinds of label that `kinds` doesn't name, and what to do about it."""
     count: int | None = None
     """How many Samples there are, where that is known without reading them."""
     notes: dict[str, int] = field(default_factory=dict)

@@ -30,7 +30,7 @@ from labels2chat.adapters import hf, read
 from labels2chat.adapters.hf import arrays, source, tables
 from labels2chat.adapters.hf.features import Feature, merge, of_arrow, of_json, of_value
 from labels2chat.adapters.hf.files import kind_of, split_name
-from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, UsageError
+from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, TemplateError, UsageError
 from labels2chat.images import load
 from labels2chat.types import Annotation, Sample, Source
 
@@ -2058,22 +2058,18 @@ def test_a_tar_that_ends_early(cut: int, tmp_path: Path) -> None:
     assert codes
 
 
-END = 2 * 512
-"""Two blocks of zeros, and more where the archive is filled up."""
-
-
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
 @pytest.mark.parametrize(
     ("size", "damage", "problems"),
     [
-        (6 * 1024 + END, b"", 0),
+        (6 * 1024 + 2 * 512, b"", 0),
         (6 * 1024 + 512, b"", 0),  # nothing of a member is gone
         (6 * 1024, b"", 1),  # after the last member
         (6 * 1024 + 100, b"", 1),
         (4 * 1024, b"", 1),  # between two members
         (4 * 1024 + 100, b"", 1),  # inside a header
         (4 * 1024 + 512, b"", 1),  # before its data
-        (4 * 1024, b"no header" * 1024, 1),
+        (4 * 1024, b"x", 1),
     ],
     ids=repr,
 )
@@ -2081,7 +2077,7 @@ def test_a_tar_without_its_end(suffix: str, size: int, damage: bytes, problems: 
     """Six members with a header and a block of data each."""
     parts = [(f"{n}.{kind}", b"x") for n in range(3) for kind in ("jpg", "cls")]
     write_tar(tmp_path / "whole.tar", parts)
-    data = (tmp_path / "whole.tar").read_bytes()[:size] + damage
+    data = (tmp_path / "whole.tar").read_bytes()[:size] + damage * 9000
     path = tmp_path / f"cut.{suffix}"
     path.write_bytes(gzip.compress(data) if suffix == "tar.gz" else data)
     source = read(f"hf:{path}")
@@ -2113,6 +2109,33 @@ def test_odd_members_of_a_tar(tmp_path: Path) -> None:
     assert two.captions == ["A caption."]
     assert [p.code for p in three.problems] == ["image.missing", "image.missing"]
     assert source.notes == {"rows": 3, "columns of label pictures left out": 1, "kinds of other members": 1}
+
+
+def late(count: int) -> IterableDataset:
+    def rows() -> Iterator[Row]:
+        for n in range(count + 1):
+            labels = {"objects": [{"bbox": list(BOX), "category": "cat"}], "caption": "A."}
+            yield {"image": cell(n), **(labels if n == count else {"objects": [], "caption": None})}
+
+    return IterableDataset.from_generator(rows)
+
+
+@pytest.mark.parametrize("template", ["detect", "caption"])
+def test_labels_that_a_stream_shows_late(template: str, tmp_path: Path) -> None:
+    """Those whom it doesn't tell of its columns know what the first 100 rows show."""
+    with pytest.raises(TemplateError, match=r"first 100 rows .* -O caption=COLUMN or -O objects=COLUMN"):
+        convert(hf.from_collection(late(100)), template, tmp_path / "out")
+    column = {"detect": "objects", "caption": "caption"}[template]
+    result = convert(hf.from_collection(late(100), **{column: column}), template, tmp_path / "out")
+    assert result.manifest["samples"]["read"] == 101
+    assert result.manifest["examples"]["written"]
+
+
+@pytest.mark.parametrize("count", [3, 99])
+def test_a_stream_that_was_seen_whole(count: int, tmp_path: Path) -> None:
+    with pytest.raises(TemplateError) as caught:
+        convert(hf.from_collection(late(count)), "vqa", tmp_path / "out")
+    assert "first 100 rows" not in str(caught.value)
 
 
 def test_a_stream_that_breaks_off() -> None:

@@ -186,6 +186,7 @@ class Template(Struct):
         if missing:
             has = ", ".join(sorted(source.kinds)) or "no labels"
             message = f"template {self.name} needs {', '.join(missing)}; {source.uri} has {has}{source.lost()}"
+            message += f" ({source.unseen})" if source.unseen else ""
             raise self.document.fail("$.requires", message)
         negatives = self.file.sample.negatives
         for path, names in (

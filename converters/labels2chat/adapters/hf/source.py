@@ -24,7 +24,7 @@ from labels2chat.adapters.hf.objects import FORMATS, check_format, class_name, r
 from labels2chat.adapters.hf.options import OPTIONS
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
-from labels2chat.adapters.hf.stream import StreamPart
+from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
 from labels2chat.errors import MissingExtraError, RecordError, SourceError
 from labels2chat.images import load, measure
@@ -35,6 +35,12 @@ _PROBED = 50
 """Images whose size is compared with their boxes before a run."""
 _PROBED_ROWS = 2000
 """Rows among which boxes are looked for."""
+
+
+_UNSEEN = (
+    f"only the first {LOOKED_AT} rows were looked at: name a column that is empty there with -O caption=COLUMN or "
+    "-O objects=COLUMN"
+)
 
 
 def read(path: str, **options: Any) -> Source:
@@ -229,6 +235,7 @@ def _source(
         categories=categories,
         only_of_images=frozenset(of_images - of_objects),
         only_of_objects=frozenset(of_objects - of_images),
+        unseen=_UNSEEN if any(getattr(part, "unseen", False) for part in parts) else "",
         count=count if pictures is None or count is None else pictures,
         notes=notes,
         problems=[problem for part in parts for problem in part.problems],

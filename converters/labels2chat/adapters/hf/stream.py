@@ -12,7 +12,7 @@ from labels2chat.adapters.hf.features import Feature, of_json, of_row, parsed
 from labels2chat.errors import Labels2ChatError, SourceError
 from labels2chat.types import Problem
 
-_LOOKED_AT = 100
+LOOKED_AT = 100
 """Rows that tell the columns of a stream which doesn't know its features."""
 
 Row = dict[str, Any]
@@ -35,10 +35,16 @@ class StreamPart:
             self.features = {key: of_json(value) for key, value in dataset.features.to_dict().items()}
             self._dataset = self._dataset.decode(False)
             self._json = {name for name, feature in self.features.items() if feature.inner.kind == "json"}
-        unknown = {} if self._known else self.features
-        for row in islice(self.rows(sorted(self._json), []), _LOOKED_AT) if self._json or not self._known else ():
-            of_row(row, unknown)
-        self.features |= unknown
+        self.unseen = self._look() if self._json or not self._known else False
+        """Whether rows that nobody looked at may hold more than the features say."""
+
+    def _look(self) -> bool:
+        found = {} if self._known else self.features
+        rows = self.rows(sorted(self._json), [])
+        for row in islice(rows, LOOKED_AT):
+            of_row(row, found)
+        self.features |= found
+        return next(rows, None) is not None
 
     def rows(self, columns: list[str], pictures: list[str]) -> Iterator[Row]:
         """Yield each row's values, all where none is named; a picture's is as datasets gives it, bytes and all."""
@@ -52,7 +58,7 @@ class StreamPart:
         """Digest the features and the first rows' labels: a stream has no end to look at."""
         columns = [name for name, feature in self.features.items() if feature.inner.kind not in ("image", "bytes")]
         digest = hashlib.sha256(f"{self.name}\0{self.split}\0{sorted(self.features)}\0".encode())
-        for row in islice(self.rows(columns, []), _LOOKED_AT):
+        for row in islice(self.rows(columns, []), LOOKED_AT):
             digest.update(json.dumps(row, default=str, sort_keys=True).encode("utf-8", "backslashreplace"))
         return digest.hexdigest()
 
