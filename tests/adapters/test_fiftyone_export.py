@@ -691,7 +691,6 @@ def test_the_classes_that_the_dataset_declares(export: Export) -> None:
         ({"field": "ground_truth"}, set(), {"cat", "dog"}),
         ({"field": "weather,lines"}, {"rain", "sun"}, {"lane"}),
     ],
-    ids=str,
 )
 def test_classes_of_images_and_of_objects(
     options: dict[str, Any], of_images: set[str], of_objects: set[str], export: Export

@@ -31,7 +31,7 @@ from labels2chat.adapters.hf import arrays, source, tables
 from labels2chat.adapters.hf.features import Feature, merge, of_arrow, of_json, of_value
 from labels2chat.adapters.hf.files import kind_of, split_name
 from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, TemplateError, UsageError
-from labels2chat.images import load
+from labels2chat.images import load, measure
 from labels2chat.types import Annotation, Sample, Source
 
 Row = dict[str, Any]
@@ -1928,7 +1928,7 @@ def test_questions_without_answers(row: Row, problem: tuple[str, str]) -> None:
             ["Q?"],
             ["an answer without a question: qa 0"],
         ),
-        ({"talk": ["system Kind.", "user Q?", "gpt a"]}, ["Q?"], ["a turn of 'system' is left out: talk 0"]),
+        ({"talk": ["system Kind.", "user Q?", "gpt a"]}, ["Q?"], []),
         ({"talk": ["user Q?", "gpt a", "gpt b"]}, ["Q?"], ["an answer without a question: talk 2"]),
         ({"talk": ["gpt a", "user Q?", "gpt b"]}, ["Q?"], ["an answer without a question: talk 0"]),
         ({"talk": ["user <image>", "gpt a"]}, [], ["an answer without a question: talk 1"]),
@@ -2425,3 +2425,13 @@ def test_the_adapter_is_found_by_its_objects(tmp_path: Path) -> None:
     assert result.manifest["source"]["adapter"] == "hf"
     assert result.manifest["samples"]["converted"] == 5
     assert source.from_collection is hf.from_collection
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_from_memory_keeps_its_orientation(format: str) -> None:
+    exif, buffer = Pillow.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Pillow.new("RGB", (40, 30)).save(buffer, format, exif=exif)
+    buffer.seek(0)
+    (sample,) = opened([{"image": Pillow.open(buffer), "caption": "a"}])
+    assert measure(load(sample.images[0])).upright == (30, 40)

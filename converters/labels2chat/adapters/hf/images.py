@@ -159,7 +159,9 @@ def _pixels(value: Any, spool: Spool) -> Cell:
                     return Cell(os.path.abspath(path))
         buffer = io.BytesIO()
         format = value.format if value.format in ("JPEG", "PNG", "WEBP") else None
-        value.save(buffer, format or ("PNG" if value.mode in ("1", "L", "LA", "RGB", "RGBA", "P") else "TIFF"))
+        format = format or ("PNG" if value.mode in ("1", "L", "LA", "RGB", "RGBA", "P") else "TIFF")
+        turned = value.info.get("exif") if format != "TIFF" else None  # Pillow turns no pixels, and drops the tag
+        value.save(buffer, format, **({"exif": turned} if turned else {}))
     except Exception as error:  # Pillow's and numpy's
         raise RecordError("image.not_an_image", f"a {type(value).__name__} is no picture: {error}") from None
     return _bytes(buffer.getvalue(), None, spool)

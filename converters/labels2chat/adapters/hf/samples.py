@@ -227,7 +227,10 @@ def _listed(value: Any, names: Questions, sample: Sample) -> list[Any]:
 
 
 def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
-    """Yield what was asked in a conversation and answered next; the images stand before it, whatever marks it has."""
+    """Yield what was asked in a conversation and answered next; the images stand before it, whatever marks it has.
+
+    What a system turn says is for the template to say.
+    """
     asked, column = "", names.column or ""
     turns = value if isinstance(value, list) else [] if value is None else [value]
     for number, turn in enumerate((*turns, {names.question: "user"})):
@@ -242,12 +245,12 @@ def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
                 problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", column)
                 sample.problems.append(problem)
             asked = re.sub(r"\s*<image>\s*", " ", text).strip()
-        elif role is None:
+        elif role is None and turn.get(names.question) != "system":
             _lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
-        elif asked and text.strip():
+        elif role is not None and asked and text.strip():
             yield Question(asked, [text.strip()])
             asked = ""
-        elif text.strip():
+        elif role is not None and text.strip():
             _lose(sample, _UNASKED, where)
 
 
