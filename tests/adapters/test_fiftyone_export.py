@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +300,15 @@ def test_polylines(export: Export) -> None:
         ("annotation.bad_record", "lines 6"),
         ("annotation.bad_record", "lines 7"),
     ]
+
+
+@pytest.mark.parametrize("points", [[], [[nan, nan], [0.5, nan]]])
+def test_keypoints_without_a_point_are_lost(points: list[Any], export: Export) -> None:
+    item = label("Keypoint", name="person", points=points)
+    path = export([document("s1", joints={"_cls": "Keypoints", "keypoints": [item]})], field("joints", "Keypoints"))
+    (sample,) = samples_of(path)
+    assert (sample.annotations, sample.not_exhaustive) == (None, ["person"])
+    assert [problem.message for problem in sample.problems] == ["no point of it is labelled"]
 
 
 def test_keypoints(export: Export) -> None:

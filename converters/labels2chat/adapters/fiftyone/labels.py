@@ -209,6 +209,8 @@ def _keypoint(one: Field, item: Document, sample: Sample, how: How) -> Iterator[
         if math.isfinite(x) and math.isfinite(y):
             name = one.points[number] if number < len(one.points) else str(number)
             annotation.keypoints.append(Keypoint(name, x, y))
+    if not annotation.keypoints:
+        raise RecordError("annotation.bad_record", "no point of it is labelled")
     yield annotation
 
 
