@@ -14,7 +14,7 @@ The frame of every coordinate in a `Sample`, in pixels of the upright image unle
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, Literal
 
 from msgspec import Struct, field
@@ -125,9 +125,17 @@ class Sample(Struct, omit_defaults=True):
     where: str = ""
     """The place in the source, for messages: 'instances.json image 42'."""
 
+    def doubt(self, names: Iterable[str]) -> None:
+        """Note classes of which not every object is here: one was left out, or nobody says."""
+        self.not_exhaustive += [name for name in dict.fromkeys(names) if name not in self.not_exhaustive]
 
-SPLIT_NAME = re.compile(r"\w[\w .+-]*")
-"""What a split may be called: its files begin with it."""
+
+_SPLIT = re.compile(r"\w[\w .+-]*")
+
+
+def bad_split(name: str) -> str:
+    """Say what is wrong with a split's name, with which its files begin; '' where nothing is."""
+    return "" if _SPLIT.fullmatch(name) else f"split {name!r} can't begin a file name; use letters, digits, . _ and -"
 
 
 class Source(Struct):
@@ -145,10 +153,10 @@ class Source(Struct):
     kinds: frozenset[str]
     categories: list[str]
     """The class names, in the source's order."""
-    only_of_images: frozenset[str] = frozenset()
-    """Those of them that whole images have and no object: a template of objects doesn't ask for them."""
-    only_of_objects: frozenset[str] = frozenset()
-    """Those of them that objects have and no whole image: they are no answer to what an image shows as a whole."""
+    of_images: Set[str] = frozenset()
+    """Those of them that whole images have, where that is told apart."""
+    of_objects: Set[str] = frozenset()
+    """Those of them that objects have, where that is told apart."""
     exhaustive: bool = True
     """Whether a class without objects in an image is not in it; False for LVIS, Open Images and the like, where only
     `Sample.absent` says so."""
@@ -174,6 +182,16 @@ class Source(Struct):
 
     def __iter__(self) -> Iterator[Sample]:
         return self.read()
+
+    @property
+    def only_of_images(self) -> Set[str]:
+        """The classes that whole images have and no object: a template of objects doesn't ask for them."""
+        return self.of_images - self.of_objects
+
+    @property
+    def only_of_objects(self) -> Set[str]:
+        """The classes that objects have and no whole image: they are no answer to what an image shows as a whole."""
+        return self.of_objects - self.of_images
 
     def lost(self) -> str:
         """Say what was lost beside the Samples, and the first of it; '' where nothing was."""

@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from labels2chat import convert
 from labels2chat.adapters import adapter, read
 from labels2chat.adapters.fiftyone import pixels
-from labels2chat.adapters.fiftyone.fields import WHOLE
+from labels2chat.adapters.fiftyone.sample import WHOLE
 from labels2chat.errors import CODES, RecordError, SourceError, UsageError
 from labels2chat.images import deliver, fit, load, measure
 from labels2chat.masks import box_of, rle_mask, runs

@@ -26,7 +26,7 @@ from tests.mongod import server, why_not
 from labels2chat import convert
 from labels2chat.adapters import read, read_collection
 from labels2chat.adapters.fiftyone import database, from_collection
-from labels2chat.adapters.fiftyone.fields import WHOLE
+from labels2chat.adapters.fiftyone.sample import WHOLE
 from labels2chat.cli import main
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.parse import parse

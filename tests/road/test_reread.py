@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from labels2chat import Image, Sample, convert
 from labels2chat.errors import SourceError
-from labels2chat.images import Header, Policy, ends, measure, measure_ends
+from labels2chat.images import Header, Policy, ends, measure, measure_ends, parts
 from labels2chat.road import sample
 from labels2chat.shards import written
 from labels2chat.types import Base64, Piece
@@ -179,3 +179,13 @@ def test_a_table_that_is_written_anew_under_way_ends_the_run(tmp_path: Path, mon
         convert(inside, "classify", tmp_path / "out", engine="threads", workers=1)
     assert not list((tmp_path / "out").rglob("*.tmp"))
     assert not list((tmp_path / "out").glob("*.jsonl"))
+
+
+def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"x" * 100)
+    reading = parts(ends(str(path))[2], 60)
+    assert next(reading) == b"x" * 60
+    os.truncate(path, 80)
+    with pytest.raises(SourceError, match="image has changed since it was checked"):
+        next(reading)

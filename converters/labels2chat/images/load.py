@@ -60,11 +60,13 @@ def parts(place: InFile, most: int) -> Iterator[bytes]:
     Raises SourceError where the file has changed since, and RecordError: image.missing, image.unreadable.
     """
     with _opened(place.path) as descriptor:
-        if _stamp(os.fstat(descriptor)) != place.stamp:
-            raise SourceError(f"{place.path} has changed since it was checked, a moment ago")
-        end = place.start + place.size
+        whole, end = _stamp(os.fstat(descriptor)) == place.stamp, place.start + place.size
         for start in range(place.start, end, most):
-            yield _read(descriptor, start, min(most, end - start))
+            size = min(most, end - start)
+            part = _read(descriptor, start, size) if whole else b""
+            if len(part) < size:
+                raise SourceError(f"{place.path} has changed since it was checked, a moment ago")
+            yield part
 
 
 class _opened:  # noqa: N801 - used like a function

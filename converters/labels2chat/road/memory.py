@@ -50,8 +50,8 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         fingerprint=lambda: digest(held),
         kinds=frozenset(kinds),
         categories=list(categories),
-        only_of_images=frozenset(of_images - of_objects),
-        only_of_objects=frozenset(of_objects - of_images),
+        of_images=of_images,
+        of_objects=of_objects,
         count=len(held),
     )
 

@@ -38,7 +38,7 @@ from labels2chat.screen import load_rules, open_screen
 from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target
 from labels2chat.template import Template
-from labels2chat.types import SPLIT_NAME, Sample, Source
+from labels2chat.types import Sample, Source, bad_split
 
 ENGINES = ("processes", "threads")
 
@@ -352,8 +352,8 @@ def selected(source: Source, split: str | None, limit: int | None) -> Iterator[S
     taken = 0
     for sample in source:
         if sample.split not in seen:
-            if not SPLIT_NAME.fullmatch(sample.split):
-                raise SourceError(f"split {sample.split!r} can't begin a file name; use letters, digits, . _ and -")
+            if fault := bad_split(sample.split):
+                raise SourceError(fault)
             seen.add(sample.split)
         if split is not None and sample.split != split:
             continue

@@ -207,16 +207,17 @@ def _sight(number: int, sample: Sample, job: Job, whole: bool) -> _Sight:
         return _Sight(None, number, Header("", width, height), Fit(width, height, "", "", as_is=True))
     own: InFile | None = None
     data: bytes | None = None
+    header: Header | None = None
     if job.reread and not whole and (place := _place(image)) is not None:
         head, tail, own = ends(*place)
         data = None if tail else head
-        seen = None if job.verify else measure_ends(head, tail) if tail else measure(head)
-        if seen is not None:
-            plan = fit(seen, own.size, job.target, None, job.policy)
+        header = measure_ends(head, tail) if tail else measure(head)
+        if header is not None and not job.verify:
+            plan = fit(header, own.size, job.target, None, job.policy)
             if plan.untouched:
-                return _Sight(None, number, seen, plan, own)
+                return _Sight(None, number, header, plan, own)
     data = load(image) if data is None else data
-    header = measure(data)
+    header = measure(data) if header is None else header
     if job.verify:
         verify(data)
     crop = crop_of(image, header, sample.annotations or []) if image.crop is not None else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import jinja2
@@ -200,14 +200,15 @@ class Template(Struct):
         if preference and not any(self.rejected):
             raise self.document.fail("$", f"template {self.name} has no rejected answer, which preference data need")
         # a name that is no Unicode costs the samples that bear it, not all whose prompt lists the classes
-        names = self._renamed([name for name in source.categories if name not in self._not_asked_for(source)])
+        left_out = self._not_asked_for(source)
+        names = self._renamed([name for name in source.categories if name not in left_out])
         names = [name for name in names if not _SURROGATE.search(name)]
         classes = list(dict.fromkeys(names))
         way = convention(coordinates)
         values = self.params(params or {})
         return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
 
-    def _not_asked_for(self, source: Source) -> frozenset[str]:
+    def _not_asked_for(self, source: Source) -> Set[str]:
         """Return the classes of another kind than those that the template is about."""
         objects, images = not _OF_OBJECTS.isdisjoint(self.file.requires), "class" in self.file.requires
         if objects == images:

@@ -55,7 +55,7 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
             if fault is not None:
                 lost += 1
                 sample.problems.append(fault)
-                _not_all(sample, _category(record, labels.categories))
+                sample.doubt([category])
                 continue
         if outline is not None and len(outline) <= SHORT and not outlined(record):
             outline = None
@@ -100,12 +100,12 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         if not plain(record.segmentation):
             sample.labels += [category] if category not in sample.labels else []
             if "boxes" in labels.kinds:  # a class of the image, or an object whose box is missing
-                _not_all(sample, category)
+                sample.doubt([category])
             return 0
         fault = Problem("annotation.bad_record", "no bbox, and an outline of nothing", place)
     if fault is not None:
         sample.problems.append(fault)
-        _not_all(sample, category)
+        sample.doubt([category])
         return 1
     made = Annotation(category, box, record.id, is_set(record.iscrowd), record.area, outline)
     if not _say_more(sample, made, record, labels.categories, how):
@@ -115,12 +115,6 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         return 1
     annotations.append(made)
     return 0
-
-
-def _not_all(sample: Sample, category: str | None) -> None:
-    """Note that an object of a class was left out: the class can't be counted here any more, and isn't absent."""
-    if category is not None and category not in sample.not_exhaustive:
-        sample.not_exhaustive.append(category)
 
 
 def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
@@ -155,7 +149,7 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
             box, problem = None, Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
         if problem is not None:
             sample.problems.append(problem)
-            _not_all(sample, category)
+            sample.doubt([category])
             lost += 1
             continue
         made = Annotation(category, box, segment.id, is_set(segment.iscrowd), segment.area, mask)

@@ -13,34 +13,18 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct, field
 
-from labels2chat.adapters.fiftyone.fields import (
-    OPEN,
-    WHOLE,
-    Choice,
-    Field,
-    Found,
-    Words,
-    categories,
-    choose,
-    cropped,
-    kinds,
-    only,
-    words,
-)
+from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Words, categories, choose, cropped, words
 from labels2chat.adapters.fiftyone.labels import Document, identity
-from labels2chat.adapters.fiftyone.sample import Plan, common_folder, sample_of, tags_of
+from labels2chat.adapters.fiftyone.sample import Plan, common_folder, described, sample_of, tags_of
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 from labels2chat.types import Problem, Sample, Source
 
-_FIRST = 100
-"""So many samples are looked at for attributes, which an export need not declare."""
 _IMAGES = (None, "image", "unknown")
 _ODD = re.compile(rb'"\$(?!oid"|date")')
 """What extended JSON writes beside ids and dates: NaN, bytes, long numbers."""
@@ -106,28 +90,17 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         for id, items in contents.samples.items():
             yield sample_of([_document(item) for _, item in sorted(items, key=lambda pair: pair[0])], id, plan)
 
-    of_images, of_objects = only(choice, plan.classes, plan.crop)
-    has = kinds(choice, contents.found, plan.masks, plan.crop)
-    if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
-        has.add("attributes")
-    notes = {"samples": len(contents.samples)}
-    notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in contents.found.items()}
-    notes |= choice.notes | ({WHOLE: len(contents.samples)} if choice.patches and not plan.crop else {})
+    about = described(plan, contents.found, samples(), len(contents.samples))
     others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
-        notes[f"slices not read ({', '.join(others)})"] = len(others)
+        about["notes"][f"slices not read ({', '.join(others)})"] = len(others)
     return Source(
         uri=f"fiftyone:{path}",
         adapter="fiftyone",
         read=samples,
         fingerprint=lambda: _fingerprint(place),
-        kinds=frozenset(has),
-        categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
-        only_of_images=of_images,
-        only_of_objects=of_objects,
-        count=len(contents.samples),
-        notes=notes,
         problems=contents.problems,
+        **about,
     )
 
 

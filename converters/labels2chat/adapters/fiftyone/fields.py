@@ -188,10 +188,6 @@ def cropped(crop: bool, choice: Choice, where: str) -> bool:
     return crop
 
 
-WHOLE = "patches sent as whole images, each with one of its objects (-O crop=true sends the patch)"
-"""A note: templates that list all objects make too short an answer of these."""
-
-
 def _unambiguous(fields: list[Field], place: str) -> list[Field]:
     families: dict[str, list[Field]] = {}
     for one in fields:
@@ -256,13 +252,6 @@ def categories(choice: Choice, said: Words, found: Mapping[str, Found]) -> dict[
     where no label bears them.
     """
     return {one.name: _names(one, said, found) for one in choice.labels}
-
-
-def only(choice: Choice, names: Mapping[str, list[str]], crop: bool) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the classes that whole images alone have, and those that objects alone have; crops have their object's."""
-    of_objects = {name for one in choice.objects for name in names[one.name]}
-    of_images = {name for one in choice.labels if one.family not in OBJECTS or crop for name in names[one.name]}
-    return frozenset(of_images - of_objects), frozenset(of_objects - of_images)
 
 
 def _names(one: Field, said: Words, found: Mapping[str, Found]) -> list[str]:

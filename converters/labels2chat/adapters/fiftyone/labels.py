@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -89,13 +89,8 @@ def _lose(one: Field, item: Any, sample: Sample, how: How) -> int:
         names = [_name(item)]
     except RecordError:
         names = how.classes.get(one.name, [])
-    not_all(sample, names)
+    sample.doubt(names)
     return 1
-
-
-def not_all(sample: Sample, names: Iterable[str]) -> None:
-    """Note classes of which not every object is there."""
-    sample.not_exhaustive = list(dict.fromkeys([*sample.not_exhaustive, *names]))
 
 
 def identity(document: Any) -> str:

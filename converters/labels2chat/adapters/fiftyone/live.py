@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from itertools import chain, groupby, islice
+from itertools import chain, groupby
 from typing import Any
 
 from labels2chat.adapters.fiftyone.database import (
@@ -21,27 +21,14 @@ from labels2chat.adapters.fiftyone.database import (
     reaching,
     unseen,
 )
-from labels2chat.adapters.fiftyone.fields import (
-    OPEN,
-    WHOLE,
-    Field,
-    Words,
-    categories,
-    choose,
-    cropped,
-    kinds,
-    only,
-    words,
-)
+from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, words
 from labels2chat.adapters.fiftyone.predictions import write_predictions
-from labels2chat.adapters.fiftyone.sample import Plan, sample_of
+from labels2chat.adapters.fiftyone.sample import Plan, described, sample_of
 from labels2chat.adapters.fiftyone.write_back import write_back
 from labels2chat.collector import calm
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
 from labels2chat.types import Annotation, Sample, Source
 
-_FIRST = 100
-"""So many samples are looked at for attributes, which a dataset need not declare."""
 _IMAGES = (None, "image", "unknown")
 """Media types that are read; 'unknown' is a suffix that FiftyOne doesn't know: the file's bytes will tell."""
 _PATCHES = "read a view made with to_patches() or to_evaluation_patches(), by its saved name (-O view=NAME) or as it is"
@@ -101,13 +88,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
                 made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
             yield from made
 
-    of_images, of_objects = only(choice, plan.classes, plan.crop)
-    has = kinds(choice, what, plan.masks, plan.crop)
-    if any(a.attributes for sample in islice(samples(), _FIRST) for a in sample.annotations or ()):
-        has.add("attributes")
-    notes = {"samples": counted}
-    notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in what.items()}
-    notes |= choice.notes | passed | ({WHOLE: counted} if choice.patches and not plan.crop else {})
+    about = described(plan, what, samples(), counted)
+    about["notes"] |= passed
     after = None
     if options.get("write_back"):
 
@@ -126,14 +108,9 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         adapter="fiftyone",
         read=samples,
         fingerprint=lambda: fingerprint(asked, choice, plan.masks, said, group),
-        kinds=frozenset(has),
-        categories=list(dict.fromkeys(chain.from_iterable(plan.classes.values()))),
-        only_of_images=of_images,
-        only_of_objects=of_objects,
-        count=counted,
-        notes=notes,
         after=after,
         predictions=predictions,
+        **about,
     )
 
 

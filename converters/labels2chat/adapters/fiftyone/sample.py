@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from msgspec import Struct, field
 
-from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field
-from labels2chat.adapters.fiftyone.labels import Document, How, not_all, plain, read_label
+from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field, Found, kinds
+from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
 from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
 
 _REMOTE = re.compile(r"(?:^|/)(s3|gs|az|https?):/+(?=[^/])")
@@ -41,12 +41,38 @@ class Plan(Struct):
     """The class names of each label field."""
 
 
+WHOLE = "patches sent as whole images, each with one of its objects (-O crop=true sends the patch)"
+"""A note: templates that list all objects make too short an answer of these."""
+_FIRST = 100
+"""So many samples are looked at for attributes, which a dataset need not declare."""
+
+
+def described(plan: Plan, found: Mapping[str, Found], samples: Iterator[Sample], count: int) -> dict[str, Any]:
+    """Return what a Source says of its labels: kinds, classes, and which images have or objects; count and notes."""
+    choice, classes = plan.choice, plan.classes
+    has = kinds(choice, found, plan.masks, plan.crop)
+    if any(a.attributes for sample in islice(samples, _FIRST) for a in sample.annotations or ()):
+        has.add("attributes")
+    of_images = [one for one in choice.labels if one not in choice.objects or plan.crop]  # a crop has its object's
+    notes = {"samples": count}
+    notes |= {f"labels in {name}": sum(one.labels.values()) for name, one in found.items()}
+    notes |= choice.notes | ({WHOLE: count} if choice.patches and not plan.crop else {})
+    return {
+        "kinds": frozenset(has),
+        "categories": list(dict.fromkeys(chain.from_iterable(classes.values()))),
+        "of_images": {name for one in of_images for name in classes[one.name]},
+        "of_objects": {name for one in choice.objects for name in classes[one.name]},
+        "count": count,
+        "notes": notes,
+    }
+
+
 def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     """Make a Sample of a document, or of a group's. Where all objects were lost, nobody knows what is there: None."""
     choice, lost = plan.choice, 0
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
     if choice.patches:  # what else is in the image, or in the part of it, the patch doesn't say
-        not_all(sample, chain.from_iterable(plan.classes.get(one.name, ()) for one in choice.objects))
+        sample.doubt(chain.from_iterable(plan.classes.get(one.name, ()) for one in choice.objects))
     tags: list[str] = []
     for number, document in enumerate(documents):
         tags += (tag for tag in tags_of(document) if not tag.startswith(TAG_PREFIX))

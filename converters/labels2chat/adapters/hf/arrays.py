@@ -145,17 +145,18 @@ class ArrowPictures(Struct, frozen=True):
 
     def get(self, row: int, item: int) -> bytes | None:
         """Return the bytes of a picture."""
-        file = mapped(self.path, self.stamp)
-        chunk, start = file.column(self.column).find(row)
-        buffer = chunk.buffer(row - start, item)
+        file, buffer = self._buffer(row, item)
         return None if buffer is None else file.read(buffer)
 
     def place(self, row: int, item: int) -> tuple[str, int, int] | None:
         """Say where a picture lies: path, start, size; None for one that is compressed, or not there."""
+        file, buffer = self._buffer(row, item)
+        return None if buffer is None else file.place(buffer)
+
+    def _buffer(self, row: int, item: int) -> tuple[MappedFile, Any]:
         file = mapped(self.path, self.stamp)
         chunk, start = file.column(self.column).find(row)
-        buffer = chunk.buffer(row - start, item)
-        return None if buffer is None else file.place(buffer)
+        return file, chunk.buffer(row - start, item)
 
     def cells(self, row: int) -> Any:
         """Return what the row's cell says; a list for a column of lists."""

@@ -18,14 +18,14 @@ from labels2chat.errors import SourceError
 _HEAD = re.compile(r"\s*---[ \t]*\n(.*?\n)---[ \t]*(\n|$)", re.DOTALL)
 
 
-def configurations(root: str) -> dict[str, dict[str, Any]]:
-    """Return what the card in a folder says of each configuration; nothing where it has no YAML that can be read."""
-    return {str(one.get("config_name", "default")): one for one in _dicts(_head(root).get("configs"))}
+def configurations(said: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what a card says of each configuration."""
+    return {str(one.get("config_name", "default")): one for one in _dicts(said.get("configs"))}
 
 
-def classes(root: str, config: str | None) -> dict[str, Any]:
+def classes(said: dict[str, Any], config: str | None) -> dict[str, Any]:
     """Return the entries of a configuration's columns that list names of classes, by the columns' names."""
-    info = _head(root).get("dataset_info")
+    info = said.get("dataset_info")
     infos = {str(one.get("config_name", "default")): one for one in _dicts(info if isinstance(info, list) else [info])}
     lone = len(infos) == 1 and (config is None or "default" in infos)
     one = next(iter(infos.values())) if lone else infos.get(config or "default", {})
@@ -33,7 +33,8 @@ def classes(root: str, config: str | None) -> dict[str, Any]:
     return {name: entry for name, entry in entries.items() if "class_label" in json.dumps(entry, default=str)}
 
 
-def _head(root: str) -> dict[str, Any]:
+def read_card(root: str) -> dict[str, Any]:
+    """Return what the card in a folder says; nothing where it has no YAML that can be read."""
     try:
         head = _HEAD.match(Path(root, "README.md").read_text(errors="replace"))
         content = Document(head.group(1), "README.md", SourceError).data if head else None

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from labels2chat.adapters.coco.layout import is_coco
-from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files
+from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files, read_card
 from labels2chat.adapters.hf.lines import OPENERS
 from labels2chat.errors import SourceError, did_you_mean
 
@@ -83,7 +83,8 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     splits: dict[str, str] = {}
     said: dict[str, Any] = {}
     if os.path.isdir(path):
-        root, known = path, configurations(path)
+        card = read_card(path)
+        root, known = path, configurations(card)
         if config is not None and config not in known:
             root = os.path.join(path, config)
             if not os.path.isdir(root):
@@ -98,7 +99,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
         splits = data_files(root, known[name]) if name is not None else {}
         if splits and len(known) > 1:
             notes[f"configurations not read ({', '.join(other for other in known if other != name)})"] = len(known) - 1
-        said = classes(path, name or config)
+        said = classes(card, name or config)
         names = sorted(splits or _walk(Path(root)))
     else:
         found = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) and not os.path.exists(path) else [path]

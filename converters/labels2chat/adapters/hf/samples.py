@@ -166,7 +166,7 @@ def _add_objects(sample: Sample, row: dict[str, Any], objects: Objects, reading:
     if lost:
         known = [name for name in lost if name is not None]
         unsure = reading.classes if None in lost else ()
-        sample.not_exhaustive = list(dict.fromkeys([*known, *unsure]))
+        sample.doubt([*known, *unsure])
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -245,13 +245,14 @@ def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
                 problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", column)
                 sample.problems.append(problem)
             asked = re.sub(r"\s*<image>\s*", " ", text).strip()
-        elif role is None and turn.get(names.question) != "system":
+        elif role == "assistant":
+            if asked and text.strip():
+                yield Question(asked, [text.strip()])
+                asked = ""
+            elif text.strip():
+                _lose(sample, _UNASKED, where)
+        elif turn.get(names.question) != "system":
             _lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
-        elif role is not None and asked and text.strip():
-            yield Question(asked, [text.strip()])
-            asked = ""
-        elif role is not None and text.strip():
-            _lose(sample, _UNASKED, where)
 
 
 def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dict[str, Any]]:

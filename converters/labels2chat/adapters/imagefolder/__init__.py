@@ -105,7 +105,7 @@ def read(path: str, **options: Any) -> Source:
     )
     if table.rows:
         _look_through(source)
-        if options.get("bbox_format") is None:
+        if options.get("bbox_format") is None and "boxes" in source.kinds:
             boxes = list(_sized(source))
             if fault := like_corners(boxes, len(boxes)):
                 raise SourceError(f"{path}: {fault}")
@@ -177,8 +177,7 @@ def _look_through(source: Source) -> None:
             if there
         }
     source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
-    source.only_of_images = frozenset(of_images - of_objects)
-    source.only_of_objects = frozenset(of_objects - of_images)
+    source.of_images, source.of_objects = of_images, of_objects
 
 
 def _sized(source: Source) -> Iterator[tuple[Box, int, int]]:

@@ -95,8 +95,7 @@ def _add_objects(sample: Sample, objects: Any, corners: bool, where: str) -> Non
         if problem is not None or name is None:
             lost += 1
             sample.problems += [problem] if problem is not None else []
-            if name is not None and name not in sample.not_exhaustive:
-                sample.not_exhaustive.append(name)
+            sample.doubt([name] if name is not None else [])
             continue
         used = {*_OF_BOXES, *_OF_OBJECTS, "id", "area", "iscrowd", "segmentation"}
         area = record.get("area")

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from labels2chat.errors import MissingExtraError, SourceError
-from labels2chat.types import SPLIT_NAME, Problem
+from labels2chat.types import Problem, bad_split
 
 
 class Row(Struct):
@@ -181,9 +181,7 @@ def _fault(files: list[Any], values: dict[str, Any]) -> str:
     if not all(isinstance(file, str) and file for file in files):
         return "a file_name that is no text"
     split = values.get("split")
-    if isinstance(split, str) and split and not SPLIT_NAME.fullmatch(split):
-        return f"split {split!r} can't begin a file name; use letters, digits, . _ and -"
-    return ""
+    return bad_split(split) if isinstance(split, str) and split else ""
 
 
 def _escapes(name: str) -> bool:
