@@ -75,9 +75,9 @@ class Convention(Struct, frozen=True, kw_only=True):
         right, bottom = (across, down) if self.top is None else (self.top, self.top)
         digits, turned = self.decimals or None, self.order == "yxyx"
         written: list[list[float]] = []
-        for x, y, w, h in bboxes:
-            x1, y1 = round(x * across / width, digits), round(y * down / height, digits)
-            x2, y2 = round((x + w) * across / width, digits), round((y + h) * down / height, digits)
+        for x, y, w, h in bboxes:  # __round__ is what round() looks up each time, which takes longer than rounding
+            x1, y1 = (x * across / width).__round__(digits), (y * down / height).__round__(digits)
+            x2, y2 = ((x + w) * across / width).__round__(digits), ((y + h) * down / height).__round__(digits)
             if x1 < 0 or y1 < 0 or x2 > right or y2 > bottom:
                 x1, y1, x2, y2 = max(x1, 0), max(y1, 0), min(x2, right), min(y2, bottom)
                 if digits:

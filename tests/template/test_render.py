@@ -462,3 +462,52 @@ def test_boxes_stay_inside(width: int, height: int, parts: tuple[float, ...], na
     assert 0 <= x1 <= x2 <= right
     assert 0 <= y1 <= y2 <= bottom
     assert "-" not in f"{[x1, y1, x2, y2]}".replace("e-", "")
+
+
+OWN_LABELS = {
+    "set": "{% set labels = labels[:1] %}{{ labels | detections }}",
+    "with": "{% with labels = labels[:1] %}{{ labels | detections }}{% endwith %}",
+    "for": "{% for labels in [labels[:1]] %}{{ labels | detections }}{% endfor %}",
+    "macro": "{% macro write(labels) %}{{ labels | detections }}{% endmacro %}{{ write(labels[:1]) }}",
+}
+
+
+@pytest.mark.parametrize("coordinates", ["norm1000", "qwen2.5-vl", "paligemma"])
+def test_all_labels_are_written_as_a_list_of_them_is(coordinates: str, make_template: Make, said: Make) -> None:
+    images = [Image("a.jpg", width=200, height=100), Image("b.jpg", width=50, height=60)]
+    boxes = [(0.0, 0.0, 20.0, 10.0), None, (1.0, 1.0, 0.0001, 5.0), (5.0, 5.0, 30.0, 40.0)]
+    objects = [Annotation(f"c{i}", box, i, i == 3, image=i // 2) for i, box in enumerate(boxes)]
+    answers = "{{ labels | detections }}", "{{ labels | list | detections }}"
+    for sample in (Sample("s", images, objects), Sample("s", images[:1], objects[:2]), Sample("s", images[:1], [])):
+        texts, notes = [], []
+        for answer in answers:
+            noted: list[str] = []
+            template = make_template(assistant=answer, requires=["boxes"], select={"drop_crowd": False})
+            setting = template.setting(source(*"abc"), coordinates)
+            assert setting.listed == (answer == answers[1])
+            texts += [said(example.messages) for example in template.render(sample, setting, notes=noted)]
+            notes.append(noted)
+        assert texts[0] == texts[1]
+        assert notes[0] == notes[1] == ["box.vanished"] * (len(sample.images) - 1)
+
+
+@pytest.mark.parametrize("answer", OWN_LABELS.values(), ids=OWN_LABELS)
+def test_labels_of_the_text_itself(answer: str, make_template: Make, make_sample: Make, said: Make) -> None:
+    template = make_template(assistant=answer)
+    (example,) = template.render(make_sample("cat", "dog"), template.setting(source("cat", "dog"), "pixel"))
+    assert said(example.messages) == '[{"label":"cat","bbox":[0,0,20,10]}]'
+
+
+def test_the_rejected_answer_has_its_labels(make_template: Make, make_sample: Make, said: Make) -> None:
+    template = make_template(assistant="{{ labels | detections }}", rejected="{{ labels | length }}")
+    (example,) = template.render(make_sample("cat"), template.setting(source("cat"), "pixel", preference=True))
+    assert (said(example.messages), example.rejected) == ('[{"label":"cat","bbox":[0,0,20,10]}]', "1")
+    (example,) = template.render(make_sample("cat"), template.setting(source("cat"), "pixel"))
+    assert (said(example.messages), example.rejected) == ('[{"label":"cat","bbox":[0,0,20,10]}]', None)
+
+
+def test_a_loop_over_the_labels(make_template: Make, make_sample: Make, said: Make) -> None:
+    turns = [{"role": "user", "content": "A {{ item.label }}?"}, {"role": "assistant", "content": "yes"}]
+    template = make_template(messages=[{"for": "labels", "do": turns}], user=None, assistant=None)
+    (example,) = template.render(make_sample("cat", "dog"), template.setting(source("cat", "dog"), "pixel"))
+    assert said(example.messages, "user") == "A cat?|A dog?"

@@ -31,6 +31,8 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_TABLES = frozenset((0xC4, 0xDB, 0xDD, 0xE0, 0xE2, 0xFE))
+"""Segments of which nothing is wanted: tables (Huffman, quantization), restart interval, JFIF, ICC, comment."""
 _WEBP_LEAST = {b"VP8X": 10, b"VP8 ": 10, b"VP8L": 5}
 """Bytes up to the end of the size in each kind of chunk that holds one."""
 _HEIC = re.compile(b"hei[cxms]|hev[cxms]")
@@ -121,6 +123,9 @@ def _jpeg_header(data: bytes) -> tuple[Header, int]:
                 raise _truncated("JPEG", "has no image data")
             continue
         marker = data[at + 1]
+        if marker in _TABLES:
+            at += 2 + (data[at + 2] << 8 | data[at + 3])
+            continue
         if marker == 0xFF:
             at += 1
             continue

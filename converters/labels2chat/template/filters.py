@@ -80,6 +80,13 @@ def detections(
 
 
 @pass_context
+def all_detections(context: Context, _: None, coordinates: str | None = None, key: str | None = None) -> str:
+    """Write `labels | detections`, for which `direct` has put this into the text."""
+    objects = [(a.category, a.bbox, a.image) for a in context["_objects"]]
+    return _way(context, coordinates).answer(_rounded(context, objects, coordinates), key)
+
+
+@pass_context
 def point(context: Context, label: Label, coordinates: str | None = None) -> Any:
     """Write the centre of a label's box as [x, y]."""
     way, width, height = _frame(context, label, coordinates)
@@ -152,7 +159,7 @@ def form(context: Context, parts: str | list[str], key: str | None = None, coord
 def position(context: Context, label: Label) -> str:
     """Say in which ninth of the image a label's centre is: 'at the top left', 'in the centre', 'on the right'."""
     x, y, w, h = _bbox(label)
-    width, height = _size(context, label)
+    width, height = _size(context, label["image"])
     column, row = (min(2, max(0, int(3 * at))) for at in ((x + w / 2) / width, (y + h / 2) / height))
     return _POSITIONS[row][column]
 
@@ -225,7 +232,7 @@ def shifted(context: Context, labels: Iterable[Label], share: float = 0.5) -> li
     moved = []
     for number, label in enumerate(labels):
         x, y, w, h = _bbox(label)
-        width, height = _size(context, label)
+        width, height = _size(context, label["image"])
         dx = w * share * (1 if draw(*context["_draw"], "shift", number) < 0.5 else -1)
         dx = -dx if x + dx < 0 or x + dx + w > width else dx
         dy = h * share * (1 if draw(*context["_draw"], "drop", number) < 0.5 else -1)
@@ -294,18 +301,25 @@ DRAWN = frozenset(("shuffle", "choice", "wrong_class", "wrong_count", "shifted",
 
 def _written(context: Context, labels: Iterable[Label], coordinates: str | None) -> list[tuple[str, list[float]]]:
     """Return the class and the numbers of each label with a box; count those that rounding makes vanish."""
+    return _rounded(context, [(label["class"], label["bbox"], label["image"]) for label in labels], coordinates)
+
+
+def _rounded(
+    context: Context, objects: list[tuple[str, Box | None, int]], coordinates: str | None
+) -> list[tuple[str, list[float]]]:
+    """Do so for each class, box and number of the image."""
     way, result = _way(context, coordinates), list[tuple[str, list[float]]]()
-    boxed = [label for label in labels if label["bbox"] is not None]
+    boxed = [one for one in objects if one[1] is not None]
     runs = [boxed] if boxed else []
     if len(context["images"]) > 1:
-        runs = [list(run) for _, run in groupby(boxed, itemgetter("image"))]
+        runs = [list(run) for _, run in groupby(boxed, itemgetter(2))]
     for shown in runs:
-        boxes = way.boxes([label["bbox"] for label in shown], *_size(context, shown[0]))
-        for label, numbers in zip(shown, boxes, strict=True):
+        boxes = way.boxes([one[1] for one in shown], *_size(context, shown[0][2]))  # type: ignore[misc]
+        for one, numbers in zip(shown, boxes, strict=True):
             if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
                 context["_notes"].append("box.vanished")
             else:
-                result.append((label["class"], numbers))
+                result.append((one[0], numbers))
     return result
 
 
@@ -344,12 +358,12 @@ def _way(context: Context, name: str | None) -> Convention:
     return way
 
 
-def _size(context: Context, label: Label) -> tuple[int, int]:
-    image = context["images"][label["image"]]
+def _size(context: Context, number: int) -> tuple[int, int]:
+    image = context["images"][number]
     if not image["width"] or not image["height"]:
         raise RecordError("image.no_size", "nobody knows the image's size, so its coordinates can't be written")
     return image["width"], image["height"]
 
 
 def _frame(context: Context, label: Label, name: str | None) -> tuple[Convention, int, int]:
-    return (_way(context, name), *_size(context, label))
+    return (_way(context, name), *_size(context, label["image"]))

@@ -15,7 +15,8 @@ from jinja2.exceptions import TemplateError as JinjaError
 from labels2chat.coordinates import CONVENTIONS, convention
 from labels2chat.documents import Document
 from labels2chat.errors import RecordError, TemplateError, UsageError, did_you_mean
-from labels2chat.template.filters import DRAWN, FILTERS
+from labels2chat.template.direct import DIRECT, directly
+from labels2chat.template.filters import DRAWN, FILTERS, all_detections
 from labels2chat.template.render import REHEARSAL, VARIABLES, Block, Setting, Template, Text, Words
 from labels2chat.template.sandbox import Sandbox
 from labels2chat.template.schema import File, Turn, Variant, Wording
@@ -94,7 +95,7 @@ def parse_template(text: str, label: str) -> Template:
 @cache
 def sandbox() -> Sandbox:
     """Return the environment that all templates are compiled in."""
-    return Sandbox(FILTERS)
+    return Sandbox({**FILTERS, DIRECT: all_detections})
 
 
 class _Compiler:
@@ -186,18 +187,22 @@ class _Compiler:
     def text(self, variant: Variant, path: str, inside: bool) -> Text:
         """Compile one wording."""
         try:
-            if variant.json is not None:
-                tree = self.sandbox.value(variant.json)
-                self._note_words(tree)
-                expression, names = self.sandbox.expression(tree)
-                self._known(names, path, inside)
-                return Text(path, variant.weight, expression=expression, schema=variant.schema)
-            tree = self.sandbox.parse((variant.text or "").replace("<image>", _MARK))
+            json = variant.json is not None
+            source = (variant.text or "").replace("<image>", _MARK)
+            tree = self.sandbox.value(variant.json or "") if json else self.sandbox.parse(source)
             self._note_words(tree)
             drawn = any(call.name in DRAWN for call in tree.find_all(nodes.Filter))
-            template, names = self.sandbox.text(tree)
+            direct = directly(tree)
+            text = Text(path, variant.weight, schema=variant.schema)
+            if json:
+                text.expression, names = self.sandbox.expression(tree)
+            else:
+                text.template, names = self.sandbox.text(tree)
+            text.listed = "labels" in names
+            names |= {"labels"} if direct else set()
             self._known(names, path, inside)
-            return Text(path, variant.weight, not drawn and names <= _SAME_FOR_ALL, template)
+            text.constant = not json and not drawn and names <= _SAME_FOR_ALL
+            return text
         except TemplateSyntaxError as error:
             raise self.document.fail(path, self._explain(error)) from None
         except JinjaError as error:

@@ -75,6 +75,8 @@ class Text(Struct):
     template: jinja2.Template | None = None
     expression: Callable[[dict[str, Any]], Any] | None = None
     schema: dict[str, Any] | None = None
+    listed: bool = False
+    """Whether it looks into the labels one by one."""
 
 
 class Words(Struct):
@@ -107,6 +109,8 @@ class Setting(Struct):
     exhaustive: bool = True
     preference: bool = False
     """Whether the rejected answer is wanted too."""
+    listed: bool = True
+    """Whether a text that is wanted looks into the labels one by one."""
     statistics: balance.Statistics | None = None
     """Counts over the dataset, for negatives that are not drawn at random."""
     rendered: dict[tuple[str, str], list[Part]] = field(default_factory=dict)
@@ -140,15 +144,15 @@ class Template(Struct):
         """The largest number of paraphrases that a message has."""
         return max(len(self.scripts), *(len(words.texts) for words in self.wordings()))
 
-    def wordings(self) -> Iterator[Words]:
-        """Yield the wordings of all messages."""
+    def wordings(self, rejected: bool = True) -> Iterator[Words]:
+        """Yield the wordings of all messages, and of the rejected answers."""
         stack = [block for script in self.scripts for block in script]
         while stack:
             block = stack.pop(0)
             if block.words is not None:
                 yield block.words
             stack += block.do
-        yield from (words for words in self.rejected if words is not None)
+        yield from (words for words in self.rejected if words is not None and rejected)
 
     def loops(self) -> Iterator[Text]:
         """Yield the expressions of all `for` blocks."""
@@ -206,7 +210,9 @@ class Template(Struct):
         classes = list(dict.fromkeys(names))
         way = convention(coordinates)
         values = self.params(params or {})
-        return Setting(classes, way, values, seed, detail, source.exhaustive, preference)
+        texts = [text for words in self.wordings(preference) for text in words.texts]
+        listed = any(text.listed for text in (*texts, *self.loops()))
+        return Setting(classes, way, values, seed, detail, source.exhaustive, preference, listed)
 
     def _not_asked_for(self, source: Source) -> Set[str]:
         """Return the classes of another kind than those that the template is about."""
@@ -336,11 +342,11 @@ class Template(Struct):
 
     def _context(self, sample: Sample, setting: Setting) -> dict[str, Any]:
         images = [{"width": i.width or 0, "height": i.height or 0, "name": i.name} for i in sample.images]
-        labels = [_label(a) for a in self._objects(sample)]
+        objects = self._objects(sample)
         image = images[0] if images else {"width": 0, "height": 0, "name": ""}
         counts = Counts()
-        for label in labels:
-            counts[label["class"]] += 1
+        for annotation in objects:
+            counts[annotation.category] += 1
         return {
             "image": image,
             "images": images,
@@ -349,7 +355,7 @@ class Template(Struct):
             "answer_format": self.file.answer_format,
             "coords_note": setting.convention.say(image["width"], image["height"]),  # type: ignore[arg-type]
             "classes": setting.classes,
-            "labels": labels,
+            "labels": [_label(a) for a in objects] if setting.listed else None,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
             "counts": counts,
             "image_classes": sample.labels,
@@ -359,6 +365,7 @@ class Template(Struct):
             "not_exhaustive": sample.not_exhaustive,
             "metadata": sample.metadata,
             "_convention": setting.convention,
+            "_objects": objects,
         }
 
     def _objects(self, sample: Sample) -> list[Annotation]:
@@ -399,7 +406,7 @@ class Template(Struct):
         elif self.file.mode == "label":
             objects = self._objects(sample)
             for number in sorted(order(range(len(objects)), *seed, "labels")[:most]):
-                context, label = base, base["labels"][number]
+                context, label = base, _label(objects[number])
                 if self.file.crop is not None:
                     shown, own, index = (view or self._view(sample))(objects[number])
                     context, label = self._context(shown, setting), _label(own)
