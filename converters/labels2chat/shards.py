@@ -21,7 +21,7 @@ from labels2chat.errors import OutputError, RecordError, SourceError
 from labels2chat.files import publish, saying, write_whole
 from labels2chat.images import parts
 from labels2chat.sink import Sink
-from labels2chat.types import InFile, Line, Piece, Sample
+from labels2chat.types import InFile, Line, Sample
 
 STATE = ".labels2chat"
 
@@ -135,14 +135,17 @@ class ShardWriter:
     def write(self, line: Line) -> None:
         """Write the next line.
 
-        Raises OutputError, perhaps for an earlier one, and SourceError for a file that is no more as it was checked.
+        Raises OSError, perhaps for an earlier one, and SourceError for a file that is no more as it was checked.
         """
-        with saying(self.out):
-            if self.rolled:
-                self._open()
-            for part in written(line.pieces):
-                self.sinks[-1].write(part)
-        file = self.files[-1]
+        if self.rolled:
+            self._open()
+        sink, file = self.sinks[-1], self.files[-1]
+        for piece in line.pieces:
+            if isinstance(piece, bytes):
+                sink.write(piece)
+            else:
+                for part in _parts(piece.data):
+                    sink.write(pybase64.b64encode(part))
         file.examples += 1
         file.images += line.images
         file.bytes += line.size
@@ -186,24 +189,14 @@ class ShardWriter:
         return self.files
 
 
-def written(pieces: Iterable[Piece]) -> Iterator[bytes]:
-    """Yield the bytes of a line. Raises SourceError for a file that is no more as it was when it was checked."""
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            yield piece
-        else:
-            yield from _base64(piece.data)
-
-
-def _base64(data: Any) -> Iterator[bytes]:
+def _parts(data: Any) -> Iterator[Any]:
+    """Yield the bytes that become base64. Raises SourceError for a file that is no more as it was checked."""
     if not isinstance(data, InFile):
         view = memoryview(data)
-        for start in range(0, len(view), _PART):
-            yield pybase64.b64encode(view[start : start + _PART])
+        yield from (view[start : start + _PART] for start in range(0, len(view), _PART))
         return
     try:
-        for part in parts(data, _PART):
-            yield pybase64.b64encode(part)
+        yield from parts(data, _PART)
     except RecordError as error:
         raise SourceError(f"{error}; it could be read a moment ago") from None
 

@@ -36,18 +36,20 @@ class Sink:
 
     def write(self, data: Any) -> None:
         """Take all bytes of a buffer. Raises OSError, perhaps for earlier ones."""
-        rest = memoryview(data)
-        while rest:
-            block, under_way = self.blocks[0]
-            at = self.bytes % _BLOCK
-            while under_way:
-                under_way.pop().result()
-            count = min(len(rest), _BLOCK - at)
-            block[at : at + count] = rest[:count]
-            rest = rest[count:]
+        block, under_way = self.blocks[0]
+        while under_way:
+            under_way.pop().result()
+        at, count = self.bytes % _BLOCK, len(data)
+        room = _BLOCK - at
+        if count < room:
+            block[at : at + count] = data
             self.bytes += count
-            if at + count == _BLOCK:
-                self._pass_on(_BLOCK)
+            return
+        rest = memoryview(data)
+        block[at:] = rest[:room]
+        self.bytes += room
+        self._pass_on(_BLOCK)
+        self.write(rest[room:])
 
     def end(self) -> Future[str]:
         """Have what is left written, and the file synced and closed: in the background, where its sha256 comes from."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from labels2chat.errors import RecordError, SourceError
 from labels2chat.types import Image, InFile
@@ -101,11 +101,18 @@ class _opened:  # noqa: N801 - used like a function
 
 def _read(descriptor: int, start: int, size: int) -> bytes:
     """Read so many bytes, or up to the end; the system may give fewer at once."""
-    os.lseek(descriptor, start, os.SEEK_SET)
-    data = os.read(descriptor, size)
-    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+    data = _pread(descriptor, size, start)
+    while len(data) < size and (more := _pread(descriptor, size - len(data), start + len(data))):
         data += more
     return data
+
+
+def _seek_and_read(descriptor: int, size: int, start: int) -> bytes:
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+_pread: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)
 
 
 def _stamp(status: os.stat_result) -> tuple[int, int]:

@@ -55,35 +55,30 @@ class Screen:
 
     def __call__(self, sample: Sample) -> list[Hit]:
         """Return what the sample's classes, captions, questions and file names say; [] where they say nothing."""
-        return strongest([hit for hits in self._hits(sample) for hit in hits])
+        return strongest(self._hits(sample))
 
     def level(self, sample: Sample) -> Level | None:
         """Return the strongest level, or None where the labels say nothing."""
-        found: Level | None = None
-        for hits in self._hits(sample):
-            for hit in hits:
-                if hit.level == "likely":
-                    return "likely"
-                found = "possible"
-        return found
+        found = self._hits(sample)
+        return None if not found else "likely" if any(hit.level == "likely" for hit in found) else "possible"
 
-    def _hits(self, sample: Sample) -> Iterator[Iterable[Hit]]:
+    def _hits(self, sample: Sample) -> list[Hit]:
+        found: list[Hit] = []
         if not self.reasons:
-            return
+            return found
         known = self._known
-        for name in {annotation.category for annotation in sample.annotations or ()}:
-            yield known[name] if name in known else self._class(name)
-        for name in sample.labels:
-            yield known[name] if name in known else self._class(name)
+        for name in {annotation.category for annotation in sample.annotations or ()}.union(sample.labels):
+            found += known[name] if name in known else self._class(name)
         for caption in sample.captions:
-            yield self.text(caption, "caption")
+            found += self.text(caption, "caption")
         for question in sample.questions:
             for text in (question.question, *question.answers):
-                yield [Hit("possible", hit.reason, hit.why) for hit in self.text(text, "question")]
+                found += [Hit("possible", hit.reason, hit.why) for hit in self.text(text, "question")]
         if "CAPTCHAs" in self.reasons:
-            yield [
-                Hit("possible", "CAPTCHAs", "file name") for image in sample.images if "captcha" in image.name.lower()
-            ]
+            for image in sample.images:
+                if "captcha" in image.name.lower():
+                    found.append(Hit("possible", "CAPTCHAs", "file name"))
+        return found
 
     def _class(self, name: str) -> tuple[Hit, ...]:
         hits = tuple(Hit(level, reason, f"class {name!r}") for reason, level in self.marks(name).items())

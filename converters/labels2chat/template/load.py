@@ -182,7 +182,7 @@ class _Compiler:
             if isinstance(item, Variant):
                 place += ".json" if variant.json is not None else ".text"
             texts.append(self.text(variant, place, inside))
-        return Words(path, texts)
+        return Words(path, texts, [text.weight for text in texts])
 
     def text(self, variant: Variant, path: str, inside: bool) -> Text:
         """Compile one wording."""
@@ -191,8 +191,8 @@ class _Compiler:
             source = (variant.text or "").replace("<image>", _MARK)
             tree = self.sandbox.value(variant.json or "") if json else self.sandbox.parse(source)
             self._note_words(tree)
-            drawn = any(call.name in DRAWN for call in tree.find_all(nodes.Filter))
-            direct = directly(tree)
+            filters = {call.name for call in tree.find_all(nodes.Filter)}
+            direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
             if json:
                 text.expression, names = self.sandbox.expression(tree)
@@ -201,7 +201,7 @@ class _Compiler:
             text.listed = "labels" in names
             names |= {"labels"} if direct else set()
             self._known(names, path, inside)
-            text.constant = not json and not drawn and names <= _SAME_FOR_ALL
+            text.constant = not json and not DRAWN & filters and names <= _SAME_FOR_ALL
             return text
         except TemplateSyntaxError as error:
             raise self.document.fail(path, self._explain(error)) from None

@@ -72,17 +72,24 @@ def most_tokens(example: Example, model: str = "gpt-4o") -> int:
     most = PER_EXAMPLE + PER_MESSAGE * len(example.messages) + _bytes(example.rejected or "")
     pictures = 0
     for message in example.messages:
-        for text in texts(message):
-            most += _bytes(text)
-        pictures += len(message.content)
         for part in message.content:
-            pictures -= isinstance(part, str)
+            if isinstance(part, str):
+                most += _bytes(part)
+            else:
+                pictures += 1
+        if message.name is not None or message.tool_calls is not None:
+            most += sum(map(_bytes, _beside(message)))
     return most + pictures * family(model).most if pictures else most
 
 
 def texts(message: Message) -> list[str]:
     """Return what the model reads of a message besides images, its calls as JSON."""
-    found = [part for part in message.content if isinstance(part, str)]
+    return [part for part in message.content if isinstance(part, str)] + _beside(message)
+
+
+def _beside(message: Message) -> list[str]:
+    """Return what it reads beside the content."""
+    found = []
     if message.name is not None:
         found.append(message.name)
     if message.tool_calls is not None:
