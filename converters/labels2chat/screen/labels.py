@@ -6,7 +6,7 @@ A label that names a person says that one is there; no label says that none is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Struct
 

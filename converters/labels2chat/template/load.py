@@ -47,7 +47,8 @@ def load_template(name: str) -> Template:
 
     Raises TemplateError, with file, line and column, for all that is wrong with it.
     """
-    if name in template_names():
+    ours = name in template_names()
+    if ours:
         path, label = template_folder() / f"{name}.yaml", f"templates/{name}.yaml"
     elif name.endswith((".yaml", ".yml")):
         path, label = Path(name), name
@@ -60,11 +61,14 @@ def load_template(name: str) -> Template:
         raise TemplateError(f"cannot read the template {name}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise TemplateError(f"cannot read the template {name}: it is not UTF-8 text") from None
-    return parse_template(text, label)
+    return parse_template(text, label, rehearse=not ours)
 
 
-def parse_template(text: str, label: str) -> Template:
-    """Compile a template from its text; `label` is the file name for messages."""
+def parse_template(text: str, label: str, rehearse: bool = True) -> Template:
+    """Compile a template from its text; `label` is the file name for messages.
+
+    `rehearse` tries it on samples, which for the built-in ones the tests have done.
+    """
     document = Document(text, label, TemplateError)
     file = document.convert(File)
     if file.crop is not None and (file.mode != "label" or file.images == "none"):
@@ -88,7 +92,8 @@ def parse_template(text: str, label: str) -> Template:
         names=frozenset(compiler.names),
         document=document,
     )
-    _rehearse(template, compiler.words_named)
+    if rehearse:
+        _rehearse(template, compiler.words_named)
     return template
 
 

@@ -30,8 +30,7 @@ def _value() -> bytes:
 _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*+\{\s*+", re.DOTALL)
 _KEY = re.compile(rb"(" + _STRING + rb")\s*+:\s*+", re.DOTALL)
 _OPEN = re.compile(rb"\[\s*+(\])?\s*+", re.DOTALL)
-_ITEM = re.compile(rb"(" + _value() + rb")\s*+([,\]])\s*+", re.DOTALL)
-_MEMBER = re.compile(rb"(" + _value() + rb")\s*+([,}])\s*+", re.DOTALL)
+_ITEM = re.compile(rb"(" + _value() + rb")\s*+([,\]}])\s*+", re.DOTALL)
 _NEXT = re.compile(rb"([,}])\s*+")
 
 
@@ -75,16 +74,17 @@ def walk(data: Any) -> Iterator[tuple[str, int, int]]:
             match = _ITEM.match
             while inside:
                 item = match(data, at)
-                if item is None:
+                after = data[item.start(2)] if item is not None else 0
+                if item is None or after == 0x7D:  # }
                     raise NotPlainError(at)
                 start, end = item.span(1)
                 yield name, start, end
-                at, inside = item.end(), data[item.start(2)] == 0x2C
+                at, inside = item.end(), after == 0x2C
             member = step(_NEXT, at)
             more, at = member[1] == b",", member.end()
         else:
-            member = step(_MEMBER, at)
-            if name in LISTS and member[1] != b"null":
+            member = step(_ITEM, at)
+            if member[2] == b"]" or (name in LISTS and member[1] != b"null"):
                 raise NotPlainError(at)
             more, at = member[2] == b",", member.end()
     if at != len(data):
@@ -97,7 +97,7 @@ def head_records(data: Any, start: int, count: int) -> Iterator[bytes]:
     at = opened.end() if opened else start
     for _ in range(count):
         item = _ITEM.match(data, at)
-        if item is None:
+        if item is None or item[2] == b"}":
             return
         yield item[1]
         at = item.end()
