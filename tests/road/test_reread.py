@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from labels2chat import Image, Sample, convert
 from labels2chat.errors import SourceError
 from labels2chat.images import Header, Policy, ends, measure, measure_ends, parts
 from labels2chat.road import sample
-from labels2chat.shards import written
-from labels2chat.types import Base64, Piece
+from labels2chat.shards import STATE, Entry, Report, ShardWriter
+from labels2chat.types import Base64, Line
 
 Contents = Callable[[Path], dict[str, bytes]]
 
@@ -31,10 +32,42 @@ def test_base64_in_parts_is_that_of_the_whole(size: int, tmp_path: Path) -> None
     path.write_bytes(data)
     inside.write_bytes(b"before" + data + b"after")
     places = [ends(str(path))[2], ends(str(inside), 6, size)[2]]
-    for piece in (Base64(data), Base64(memoryview(data)), *map(Base64, places)):
-        line: list[Piece] = [b'{"url":"', piece, b'"}\n']
-        assert b"".join(written(line)) == b'{"url":"' + base64.b64encode(data) + b'"}\n'
-        assert sum(map(len, line)) == len(b"".join(written(line)))
+    lines = [
+        Line([b'{"url":"', piece, b'"}\n']) for piece in (Base64(data), Base64(memoryview(data)), *map(Base64, places))
+    ]
+    (tmp_path / STATE).mkdir()
+    writer = ShardWriter(tmp_path, Entry("train", 0, []))
+    for line in lines:
+        writer.write(line)
+    writer.finish(lambda files: Report("", "", "", files)).result()
+    whole = b'{"url":"' + base64.b64encode(data) + b'"}\n'
+    assert (tmp_path / "train-00000.jsonl").read_bytes() == whole * 4
+    assert [line.size for line in lines] == [len(whole)] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="the system doesn't say what it has in memory")
+@pytest.mark.parametrize("why", ["not in memory", "not said", "no such call"])
+def test_the_ends_of_a_file_that_may_not_be_in_memory(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(100_000)
+    path = tmp_path / "image"
+    path.write_bytes(data)
+    if why == "not in memory":
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+    elif why == "not said":
+        monkeypatch.setattr(os, "preadv", lambda *_: os.readlink(path))  # an OSError
+    else:
+        monkeypatch.setattr(sys.modules[ends.__module__], "_NO_WAIT", None)
+    head, tail, place = ends(str(path))
+    assert data.startswith(head)
+    assert len(head) == 16 << 10
+    assert data.endswith(tail)
+    assert len(tail) == 1 << 10
+    assert len(place) == len(data)
 
 
 def add_a_byte(path: str) -> None:

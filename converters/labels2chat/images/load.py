@@ -45,13 +45,27 @@ def ends(path: str, start: int = 0, size: int | None = None) -> tuple[bytes, byt
             raise RecordError("image.truncated", f"{path} ends inside the picture")
         if size <= _HEAD + _TAIL:
             return _read(descriptor, start, size), b"", place
-        if _WILL_NEED is not None:
+        end = start + size - _TAIL
+        tail = _at_hand(descriptor, end, _TAIL)
+        if tail is None and _WILL_NEED is not None:
             os.posix_fadvise(descriptor, start, size, _WILL_NEED)
-        return _read(descriptor, start, _HEAD), _read(descriptor, start + size - _TAIL, _TAIL), place
+        return _read(descriptor, start, _HEAD), tail or _read(descriptor, end, _TAIL), place
 
 
 _HEAD, _TAIL = 16 << 10, 1 << 10
 _WILL_NEED: int | None = getattr(os, "POSIX_FADV_WILLNEED", None)
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+
+
+def _at_hand(descriptor: int, start: int, size: int) -> bytes | None:
+    """Read so many bytes if the system has them in memory; None where it has not, or doesn't say (preadv2(2))."""
+    if _NO_WAIT is None:
+        return None
+    data = bytearray(size)
+    try:
+        return bytes(data) if os.preadv(descriptor, [data], start, _NO_WAIT) == size else None
+    except OSError:
+        return None
 
 
 def parts(place: InFile, most: int) -> Iterator[bytes]:
