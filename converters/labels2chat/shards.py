@@ -21,7 +21,7 @@ from labels2chat.errors import OutputError, RecordError, SourceError
 from labels2chat.files import publish, saying, write_whole
 from labels2chat.images import parts
 from labels2chat.sink import Sink
-from labels2chat.types import InFile, Line, Sample
+from labels2chat.types import InFile, Line, Piece, Sample
 
 STATE = ".labels2chat"
 
@@ -140,12 +140,8 @@ class ShardWriter:
         if self.rolled:
             self._open()
         sink, file = self.sinks[-1], self.files[-1]
-        for piece in line.pieces:
-            if isinstance(piece, bytes):
-                sink.write(piece)
-            else:
-                for part in _parts(piece.data):
-                    sink.write(pybase64.b64encode(part))
+        for part in written(line.pieces):
+            sink.write(part)
         file.examples += 1
         file.images += line.images
         file.bytes += line.size
@@ -189,8 +185,17 @@ class ShardWriter:
         return self.files
 
 
+def written(pieces: Iterable[Piece]) -> Iterator[bytes]:
+    """Yield the bytes of a line. Raises SourceError for a file that is no more as it was when it was checked."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece
+        else:
+            for part in _parts(piece.data):
+                yield pybase64.b64encode(part)
+
+
 def _parts(data: Any) -> Iterator[Any]:
-    """Yield the bytes that become base64. Raises SourceError for a file that is no more as it was checked."""
     if not isinstance(data, InFile):
         view = memoryview(data)
         yield from (view[start : start + _PART] for start in range(0, len(view), _PART))
