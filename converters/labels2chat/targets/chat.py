@@ -74,10 +74,12 @@ def _message(message: Message) -> dict[str, Any]:
         written["content"] = parts[0]
     elif parts or message.tool_calls is None:
         written["content"] = [part_of(part) for part in parts]
-    for key in ("weight", "name", "tool_calls"):
-        value = getattr(message, key)
-        if value is not None:
-            written[key] = value
+    if message.weight is not None:
+        written["weight"] = message.weight
+    if message.name is not None:
+        written["name"] = message.name
+    if message.tool_calls is not None:
+        written["tool_calls"] = message.tool_calls
     return written
 
 

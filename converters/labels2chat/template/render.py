@@ -301,10 +301,11 @@ class Template(Struct):
         annotations = sample.annotations
         if annotations:
             kept, unsure = [], []
+            drop_crowd, min_area = select.drop_crowd, select.min_area
             for annotation in annotations:
-                if select.drop_crowd and annotation.iscrowd:
+                if annotation.iscrowd and drop_crowd:
                     notes.append("box.crowd_left_out")
-                elif select.min_area and _area(annotation) < select.min_area:
+                elif min_area and _area(annotation) < min_area:
                     notes.append("box.below_min_area")
                 elif annotation.score is not None and annotation.score < select.min_score:
                     notes.append("box.below_min_score")
@@ -313,7 +314,8 @@ class Template(Struct):
                     continue
                 unsure.append(annotation.category)
             if select.order != "source":
-                kept.sort(key=_ORDERS[select.order])
+                key, falling = _ORDERS[select.order]
+                kept.sort(key=key, reverse=falling)  # equals stay in the source's order either way
             if select.max_labels is not None and len(kept) > select.max_labels:
                 notes += ["box.above_max_labels"] * (len(kept) - select.max_labels)
                 unsure += [annotation.category for annotation in kept[select.max_labels :]]
@@ -617,11 +619,11 @@ def _area(annotation: Annotation) -> float:
     return annotation.bbox[2] * annotation.bbox[3] if annotation.bbox else 0.0
 
 
-_ORDERS: dict[str, Callable[[Annotation], Any]] = {
-    "area_desc": lambda a: -_area(a),
-    "area_asc": _area,
-    "left_right": lambda a: a.bbox[0] if a.bbox else 0.0,
-    "top_down": lambda a: a.bbox[1] if a.bbox else 0.0,
-    "class": lambda a: a.category,
-    "score_desc": lambda a: -(a.score or 0.0),
+_ORDERS: dict[str, tuple[Callable[[Annotation], Any], bool]] = {
+    "area_desc": (_area, True),
+    "area_asc": (_area, False),
+    "left_right": (lambda a: a.bbox[0] if a.bbox else 0.0, False),
+    "top_down": (lambda a: a.bbox[1] if a.bbox else 0.0, False),
+    "class": (lambda a: a.category, False),
+    "score_desc": (lambda a: a.score or 0.0, True),
 }

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from labels2chat.adapters.coco.layout import is_coco
 from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files, read_card
 from labels2chat.adapters.hf.lines import OPENERS
 from labels2chat.errors import SourceError, did_you_mean
@@ -52,7 +51,11 @@ def detect(path: Path) -> bool:
     """Whether `path` is a save_to_disk folder, a data file, or a folder of data files without pictures."""
     if path.is_file():
         kind = kind_of(path.name)
-        return kind not in ("", "json") or (kind == "json" and _begins_a_list(path) and not is_coco(path))
+        if kind != "json":
+            return kind != ""
+        from labels2chat.adapters.coco.layout import is_coco  # not sooner: tables have no need of that adapter
+
+        return _begins_a_list(path) and not is_coco(path)
     if not path.is_dir():
         return False
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():

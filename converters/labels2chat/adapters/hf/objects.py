@@ -175,7 +175,7 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
     known = {roles.bbox, roles.category, roles.id, roles.area}
     if not known.issuperset(value) or type(roles.bbox) is not str or roles.category is None:
         return None
-    if any(type(part) is not list for part in value.values()):
+    if {*map(type, value.values())} != {list}:
         return None
     boxes, numbers, names = value[roles.bbox], value[roles.category], objects.names
     ids = value[roles.id] if roles.id else range(len(boxes))
@@ -191,7 +191,7 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
             whole = type(number) is type(id) is int and 0 <= number < len(names)
             if not (sound and whole):
                 return None
-            annotations.append(Annotation(names[number], made, id, area=_number(area)))
+            annotations.append(Annotation(names[number], made, id, area=area and _number(area)))
     except (TypeError, ValueError):
         return None
     return annotations
