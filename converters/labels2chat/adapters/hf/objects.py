@@ -191,7 +191,7 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
             whole = type(number) is type(id) is int and 0 <= number < len(names)
             if not (sound and whole):
                 return None
-            annotations.append(Annotation(names[number], made, id, area=area and _number(area)))
+            annotations.append(Annotation(names[number], made, id, area=None if area is None else _number(area)))
     except (TypeError, ValueError):
         return None
     return annotations
