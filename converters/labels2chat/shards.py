@@ -126,7 +126,8 @@ class ShardWriter:
     """Writes the lines of one shard, in files that get their final names all together in `finish`."""
 
     def __init__(self, out: Path, entry: Entry) -> None:
-        self.out, self.entry = out, entry
+        self.out, self.name, self.split = out, entry.name, entry.split
+        """Not the entry, whose tasks would then stay until all is synced."""
         self.files: list[ShardFile] = []
         self.sinks: list[Sink] = []
         self.ended: list[Future[str]] = []
@@ -166,9 +167,9 @@ class ShardWriter:
     def _open(self) -> None:
         self._end()
         number = len(self.files)
-        name = f"{self.entry.name}{f'_{number:03d}' if number else ''}.jsonl"
+        name = f"{self.name}{f'_{number:03d}' if number else ''}.jsonl"
         self.sinks.append(Sink(self.out / STATE / f"{name}.tmp"))
-        self.files.append(ShardFile(name, self.entry.split, 0, 0, 0, ""))
+        self.files.append(ShardFile(name, self.split, 0, 0, 0, ""))
         self.rolled = False
 
     def _end(self) -> None:
