@@ -7,9 +7,13 @@ import hashlib
 import mmap
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 _BLOCK = 2 << 20
@@ -29,45 +33,61 @@ class Sink:
         self.file = open(path, "xb", buffering=0)  # noqa: SIM115 - closed by _sync or close
         self.direct = self._go(direct=True)
         self.digest = hashlib.sha256()
-        self.hasher = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        self.writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self.blocks = deque((_memory(_BLOCK), list[Future[Any]]()) for _ in range(_BLOCKS))
-        """The first one is being filled; behind it, what is under way."""
+        self.hasher, self.writer = _Row("hash"), _Row("write")
+        self.blocks = deque(_memory(_BLOCK) for _ in range(_BLOCKS))
+        """The first one is being filled."""
+        self.under_way = 0
+        """How many of the last ones are being hashed and written."""
 
     def write(self, data: Any) -> None:
         """Take all bytes of a buffer. Raises OSError, perhaps for earlier ones."""
-        block, under_way = self.blocks[0]
-        while under_way:
-            under_way.pop().result()
         at, count = self.bytes % _BLOCK, len(data)
-        room = _BLOCK - at
-        if count < room:
-            block[at : at + count] = data
+        while at + count >= _BLOCK:
+            room = _BLOCK - at
+            data = memoryview(data)
+            self._free()[at:] = data[:room]
+            data = data[room:]
+            self.bytes += room
+            self._pass_on(_BLOCK)
+            at, count = 0, count - room
+        if count:
+            self._free()[at : at + count] = data
             self.bytes += count
-            return
-        rest = memoryview(data)
-        block[at:] = rest[:room]
-        self.bytes += room
-        self._pass_on(_BLOCK)
-        self.write(rest[room:])
 
     def end(self) -> Future[str]:
         """Have what is left written, and the file synced and closed: in the background, where its sha256 comes from."""
         self._pass_on(self.bytes % _BLOCK)
-        synced = self.writer.submit(self._sync)
-        self._dismiss()
+        synced = Future[str]()
+        self.writer.todo.put(partial(self._sync, synced))
+        self.hasher.todo.put(None)
+        self.writer.todo.put(None)
         return synced
 
     def close(self) -> None:
         """Leave the file as it is."""
-        self._dismiss(wait=True)
+        self.hasher.stop()
+        self.writer.stop()
         self.file.close()
 
     def _pass_on(self, filled: int) -> None:
-        block, under_way = self.blocks[0]
-        under_way.append(self.hasher.submit(self.digest.update, block[:filled]))
-        under_way.append(self.writer.submit(self._write, block[:filled]))
+        block = self.blocks[0][:filled]
+        self.hasher.todo.put(partial(self.digest.update, block))
+        self.writer.todo.put(partial(self._write, block))
         self.blocks.rotate(-1)
+        self.under_way += 1
+
+    def _free(self) -> memoryview:
+        """Return the block that is being filled, once nobody needs what was in it before."""
+        if self.under_way == _BLOCKS:
+            self._wait()
+        return self.blocks[0]
+
+    def _wait(self) -> None:
+        """Wait for the block that was passed on first. Raises OSError, of that block."""
+        self.under_way -= 1
+        for error in (self.hasher.done.get(), self.writer.done.get()):
+            if error is not None:
+                raise error
 
     def _write(self, data: memoryview) -> None:
         if self.direct and len(data) < _BLOCK:
@@ -93,17 +113,42 @@ class Sink:
             return direct
         return False
 
-    def _sync(self) -> str:
-        for _, under_way in self.blocks:
-            for task in under_way:
-                task.result()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        return self.digest.hexdigest()
+    def _sync(self, synced: Future[str]) -> None:
+        try:
+            while self.under_way:
+                self._wait()
+            os.fsync(self.file.fileno())
+            self.file.close()
+        except BaseException as error:
+            synced.set_exception(error)
+        else:
+            synced.set_result(self.digest.hexdigest())
 
-    def _dismiss(self, wait: bool = False) -> None:
-        for thread in (self.hasher, self.writer):
-            thread.shutdown(wait=wait, cancel_futures=wait)
+
+class _Row:
+    """A thread that does one thing after the other, and of each puts the error, or None, into `done`."""
+
+    def __init__(self, name: str) -> None:
+        self.todo, self.done = SimpleQueue[Callable[[], Any] | None](), SimpleQueue[BaseException | None]()
+        self.thread = Thread(target=self._work, name=name, daemon=True)
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End the thread, with what it is doing."""
+        with suppress(Empty):
+            while True:
+                self.todo.get_nowait()
+        self.todo.put(None)
+        self.thread.join()
+
+    def _work(self) -> None:
+        for task in iter(self.todo.get, None):
+            try:
+                task()
+            except BaseException as error:
+                self.done.put(error)
+            else:
+                self.done.put(None)
 
 
 def _memory(size: int) -> memoryview:
