@@ -14,7 +14,7 @@ import pytest
 from labels2chat import Sample
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import RecordError
-from labels2chat.template import Setting, Template, lint, load_template, parse_template, run_tests, template_names
+from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
 from labels2chat.types import Annotation, Image, Keypoint
 
 NAMES = template_names()
@@ -25,11 +25,6 @@ def test_their_own_tests_pass_with_every_paraphrase(name: str) -> None:
     template = load_template(name)
     assert template.file.tests
     assert run_tests(template) == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_rehearsal_that_they_are_spared(name: str) -> None:
-    assert parse_template(load_template(name).text, f"{name}.yaml").name == name
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -44,9 +44,10 @@ def plan(tasks: Iterable[Task], job: Job, shard_size: int | None, one_file: bool
     numbers: Counter[str] = Counter()
     for task in tasks:
         sample, split = task.sample, task.sample.split
-        count = job.prompts[task.prompt].template.most_examples(sample, task.negatives)
+        template = job.prompts[task.prompt].template
+        count = template.most_examples(sample, task.negatives)
         image = min(task.size, heaviest) * 4 / 3 if inline else 0
-        if (crop := job.prompts[task.prompt].template.file.crop) is not None:
+        if (crop := template.file.crop) is not None:
             image *= min(1.0, _crops(sample, crop.margin) / max(1, count))
         weight = count * (_TEXT_BYTES + image)
         entry = open_entries.get(split)

@@ -47,8 +47,7 @@ def load_template(name: str) -> Template:
 
     Raises TemplateError, with file, line and column, for all that is wrong with it.
     """
-    ours = name in template_names()
-    if ours:
+    if name in template_names():
         path, label = template_folder() / f"{name}.yaml", f"templates/{name}.yaml"
     elif name.endswith((".yaml", ".yml")):
         path, label = Path(name), name
@@ -61,14 +60,11 @@ def load_template(name: str) -> Template:
         raise TemplateError(f"cannot read the template {name}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise TemplateError(f"cannot read the template {name}: it is not UTF-8 text") from None
-    return parse_template(text, label, rehearse=not ours)
+    return parse_template(text, label)
 
 
-def parse_template(text: str, label: str, rehearse: bool = True) -> Template:
-    """Compile a template from its text; `label` is the file name for messages.
-
-    `rehearse` tries it on samples, which for the built-in ones the tests have done.
-    """
+def parse_template(text: str, label: str) -> Template:
+    """Compile a template from its text; `label` is the file name for messages."""
     document = Document(text, label, TemplateError)
     file = document.convert(File)
     if file.crop is not None and (file.mode != "label" or file.images == "none"):
@@ -92,8 +88,7 @@ def parse_template(text: str, label: str, rehearse: bool = True) -> Template:
         names=frozenset(compiler.names),
         document=document,
     )
-    if rehearse:
-        _rehearse(template, compiler.words_named)
+    _rehearse(template, compiler.words_named)
     return template
 
 

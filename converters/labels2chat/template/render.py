@@ -349,7 +349,7 @@ class Template(Struct):
         image = images[0] if images else {"width": 0, "height": 0, "name": ""}
         counts = Counts()
         for annotation in objects:
-            counts[annotation.category] += 1
+            counts[annotation.category] = counts.get(annotation.category, 0) + 1
         return {
             "image": image,
             "images": images,
