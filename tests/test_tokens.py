@@ -65,6 +65,7 @@ def test_images(width: int, height: int, tokens: tuple[int, ...]) -> None:
         (6000, 4000, 156 * 104, 156 * 104),
         (3584, 3584, 128 * 128, 112 * 112),
         (4096, 4096, 128 * 128, 128 * 128),
+        (6046, 6046, 127 * 127, 128 * 128),  # 3,583.9999999999995 pixels, as its floats have it
     ],
 )
 def test_images_of_open_models(width: int, height: int, qwen25: int, qwen3: int) -> None:

@@ -7,7 +7,6 @@ own form. This one table drives templates, targets and docs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labels2chat.errors import UsageError, did_you_mean
+from labels2chat.tokens import smart_resize
 from labels2chat.types import Box
 
 Form = Literal["json", "paligemma", "florence", "qwen2", "internvl", "deepseek"]
@@ -56,7 +56,7 @@ class Convention(Struct, frozen=True, kw_only=True):
         if self.grid is not None:
             return self.grid, self.grid
         if self.side_multiple:
-            return _smart_resize(width, height, self.side_multiple, self.min_pixels, self.max_pixels)
+            return smart_resize(width, height, self.side_multiple, self.min_pixels, self.max_pixels)
         return width, height
 
     def box(self, bbox: Box, width: int, height: int) -> list[float]:
@@ -179,22 +179,6 @@ def _margins(width: int, height: int) -> tuple[int, int]:
     """Return how far right and down an image lies in the square that it is padded to."""
     side = max(width, height)
     return (side - width) // 2, (side - height) // 2
-
-
-def _smart_resize(width: int, height: int, factor: int, least: int, most: int) -> tuple[int, int]:
-    """Return the size that Qwen2.5-VL's processor resizes to: multiples of `factor`, pixels between two counts.
-
-    The rule: smart_resize in QwenLM/Qwen2.5-VL, qwen-vl-utils/src/qwen_vl_utils/vision_process.py.
-    """
-    w = max(factor, round(width / factor) * factor)
-    h = max(factor, round(height / factor) * factor)
-    if w * h > most:
-        scale = math.sqrt(width * height / most)
-        w, h = (max(factor, math.floor(side / scale / factor) * factor) for side in (width, height))
-    elif w * h < least:
-        scale = math.sqrt(least / (width * height))
-        w, h = (math.ceil(side * scale / factor) * factor for side in (width, height))
-    return w, h
 
 
 _THOUSAND = "as integers from 0 to 1000 relative to the image's width and height"

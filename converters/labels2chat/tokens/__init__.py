@@ -1,7 +1,7 @@
 """Count tokens: of images by the providers' own rules, of text exactly or by an estimate, of whole examples."""
 
 from labels2chat.tokens.count import Count, count_tokens, most_tokens
-from labels2chat.tokens.image import FAMILIES, family, family_name, image_tokens
+from labels2chat.tokens.image import FAMILIES, family, family_name, image_tokens, smart_resize
 from labels2chat.tokens.text import ESTIMATE, TextCounter, text_counter
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "family_name",
     "image_tokens",
     "most_tokens",
+    "smart_resize",
     "text_counter",
 ]

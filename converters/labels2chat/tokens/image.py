@@ -8,7 +8,7 @@ the nearest pixel after each fit is not written there; bills say so: 2049 x 513 
 from __future__ import annotations
 
 from functools import cache
-from math import ceil, floor
+from math import ceil, floor, sqrt
 
 from msgspec import Struct
 
@@ -81,9 +81,8 @@ class Patches(Struct, frozen=True):
 class Cells(Struct, frozen=True):
     """An open model that resizes an image to whole cells, as many as it has, and spends a token on each and two around.
 
-    The rule: smart_resize in QwenLM/Qwen2.5-VL, qwen-vl-utils/src/qwen_vl_utils/vision_process.py. The pixel counts are
-    those of the models' preprocessor_config.json, which trainers often lower. No provider's bill was seen, and the text
-    has another vocabulary, so this is an estimate.
+    The rule is `smart_resize`, the pixel counts are those of the models' preprocessor_config.json, which trainers often
+    lower. No provider's bill was seen, and the text has another vocabulary, so this is an estimate.
     """
 
     side: int
@@ -104,16 +103,24 @@ class Cells(Struct, frozen=True):
 
     def tokens(self, width: int, height: int, detail: str) -> int:
         """Count one image of so many pixels; there is no detail."""
-        side = self.side
-        across, down = max(1, round(width / side)), max(1, round(height / side))
-        pixels = across * down * side**2
-        if pixels > self.max_pixels:
-            by = (self.max_pixels / (width * height)) ** 0.5 / side
-            across, down = max(1, floor(width * by + _ERROR)), max(1, floor(height * by + _ERROR))
-        elif pixels < self.min_pixels:
-            by = (self.min_pixels / (width * height)) ** 0.5 / side
-            across, down = ceil(width * by - _ERROR), ceil(height * by - _ERROR)
-        return min(self.most, across * down + 2)  # over 200 times as long as broad, the processors refuse it
+        wide, high = smart_resize(width, height, self.side, self.min_pixels, self.max_pixels)
+        # over 200 times as long as broad, the processors refuse it
+        return min(self.most, wide * high // self.side**2 + 2)
+
+
+def smart_resize(width: int, height: int, side: int, least: int, most: int) -> tuple[int, int]:
+    """Return the size that Qwen's processors resize to: multiples of `side`, pixels between two counts.
+
+    The rule, with its floats: smart_resize in QwenLM/Qwen2.5-VL, qwen-vl-utils/src/qwen_vl_utils/vision_process.py.
+    """
+    w, h = max(side, round(width / side) * side), max(side, round(height / side) * side)
+    if w * h > most:
+        scale = sqrt(width * height / most)
+        w, h = (max(side, floor(length / scale / side) * side) for length in (width, height))
+    elif w * h < least:
+        scale = sqrt(least / (width * height))
+        w, h = (ceil(length * scale / side) * side for length in (width, height))
+    return w, h
 
 
 FAMILIES: dict[str, Tiles | Patches | Cells] = {
