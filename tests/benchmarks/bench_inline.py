@@ -14,6 +14,8 @@ from PIL import Image, ImageFilter
 from tests.benchmarks.contest import contest, data_folder, scratch, show
 
 COUNT = 5000
+IMPORTS = ("labels2chat.adapters.coco", "labels2chat.targets.chat")
+"""What the command imports once it knows its source and its target."""
 
 
 def make(folder: Path) -> Path:
@@ -54,16 +56,16 @@ def make(folder: Path) -> Path:
     return done
 
 
-def ours(folder: str, workers: str = "2") -> None:
+def ours(folder: str, workers: int | None = None) -> None:
     """The command, with all its checks."""
     from labels2chat import convert
 
-    convert(f"coco:{folder}/instances.json", "detect", f"{scratch()}/out", workers=int(workers))
+    convert(f"coco:{folder}/instances.json", "detect", f"{scratch()}/out", workers=workers)
 
 
-def ours_alone(folder: str) -> None:
-    """The command with one worker."""
-    ours(folder, "1")
+def ours_of_two(folder: str) -> None:
+    """The command with two workers."""
+    ours(folder, 2)
 
 
 def _examples(folder: str, out: str, inline: object) -> None:
@@ -130,12 +132,12 @@ def main() -> None:
     folder = make(data_folder())
     here = "tests.benchmarks.bench_inline:"
     names = {
-        "labels2chat, 2 workers": here + "ours",
-        "labels2chat, 1 worker": here + "ours_alone",
+        "labels2chat": here + "ours",
+        "labels2chat, 2 workers": here + "ours_of_two",
         "plain script": here + "plain_script",
         "copying the bytes": here + "copy_only",
         "copying them to the disk (fsync)": here + "copy_to_disk",
     }
     results = contest(names, [str(folder)])
     results |= contest({"usual script (decode, encode)": here + "usual_script"}, [str(folder)], rounds=1)
-    show(f"inline: {COUNT:,} JPEGs into chat JSONL", results, COUNT, "images", "labels2chat, 2 workers")
+    show(f"inline: {COUNT:,} JPEGs into chat JSONL", results, COUNT, "images", "labels2chat")

@@ -85,9 +85,11 @@ def data_folder() -> Path:
 
 if __name__ == "__main__":
     module, _, function = sys.argv[1].partition(":")
-    run = getattr(import_module(module), function)
-    if function.startswith("ours"):  # which would be at the top of a script, as the others' imports are
-        import_module("labels2chat.road.run")
+    bench = import_module(module)
+    run = getattr(bench, function)
+    if function.startswith("ours"):  # the others' imports are at the top of their module
+        for name in ("labels2chat.road.run", *getattr(bench, "IMPORTS", ())):
+            import_module(name)
     start = time.perf_counter()
     run(*sys.argv[2:])
     elapsed = time.perf_counter() - start

@@ -70,6 +70,27 @@ def test_the_same_bytes_as_threads(workers: int, pictures: Path, tmp_path: Path,
     assert b"40.jpg" in made["rejects.jsonl"]
 
 
+def test_the_same_bytes_when_more_workers_take_over(pictures: Path, tmp_path: Path, contents: Contents) -> None:
+    """Those before are in the middle of a chunk then, and find their pipe closed."""
+    code = """
+from labels2chat.road import staff
+from labels2chat.engines import processes
+staff._WHILE, staff._LONG = 0.0, -1.0  # too few whenever asked
+os.cpu_count = lambda: 3
+crews = []
+real = processes.crew
+processes.crew = lambda labour, count: crews.append(count) or real(labour, count)
+run(lambda: time.sleep(0.3) or b'no picture', workers=None, shard_size=70)
+print(crews)
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("alone")"""
+    assert python(code, pictures, tmp_path / "more") == "[1, 2, 3, 2]\nalone\n"
+    python("run(lambda: b'no picture', workers=1, shard_size=70, engine='threads')", pictures, tmp_path / "one")
+    assert contents(tmp_path / "more") == contents(tmp_path / "one")
+
+
 def test_lines_that_pass_a_limit_roll_over_alike(pictures: Path, tmp_path: Path, contents: Contents) -> None:
     """Images of unknown size: only what the workers say of their lines tells where a file ends."""
     code = """
@@ -120,6 +141,21 @@ try:
 except ChildProcessError:
     print("alone")"""
     assert python(code) == "0 1 0\n0 1 0\nalone\n"
+
+
+def test_workers_end_although_later_ones_are_at_work() -> None:
+    """The later ones have copies of our ends of the pipes; a worker that waits for room in its pipe must notice."""
+    code = """
+import itertools
+from contextlib import ExitStack
+from labels2chat.engines import processes
+first = ExitStack()
+first.enter_context(processes.crew(lambda number, count: itertools.repeat(bytes(100_000)), 2))
+with processes.crew(lambda number, count: itertools.count(), 2) as later:
+    time.sleep(0.2)  # until the pipes are full
+    first.close()
+    print(next(later[0]), next(later[1]))"""
+    assert python(code) == "0 0\n"
 
 
 def test_an_error_of_the_source_comes_as_itself(pictures: Path, tmp_path: Path) -> None:

@@ -101,7 +101,11 @@ def file_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     type=click.IntRange(1),
     help="Samples per shard; as many as one file may hold if not given.",
 )
-@click.option("--workers", type=click.IntRange(1), help="How many prepare images; one per processor if not given.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="How many prepare images; as many as it takes if not given, up to one per processor.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["processes", "threads"]),

@@ -49,16 +49,21 @@ def crew(labour: Labour, count: int) -> Iterator[list[_Worker]]:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 child = os.fork()
             if not child:
-                for pipe in (*(worker.pipe for worker in workers), here):
+                for pipe in (*_OURS, here):
                     pipe.close()
                 _work(labour(number, count), there, room)
             there.close()
+            _OURS.add(here)
             workers.append(_Worker(here, child, room))
         yield workers
     finally:
         gc.unfreeze()
         for worker in workers:
             worker.close()
+
+
+_OURS: set[Connection] = set()
+"""Our ends of the pipes to all workers. One that a later worker kept would not read as closed when we close it."""
 
 
 class _Room:
@@ -123,6 +128,7 @@ class _Worker(Iterator[Any]):
 
     def close(self) -> int:
         """Close our end, and wait for the child; return how it ended."""
+        _OURS.discard(self.pipe)
         self.pipe.close()
         child, self.child = self.child, 0
         return os.waitpid(child, 0)[1] if child else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
@@ -33,6 +32,7 @@ from labels2chat.road.plan import outline, plan, sized
 from labels2chat.road.prompts import join_templates, load_mix
 from labels2chat.road.shard import Progress, convert_shard
 from labels2chat.road.sieve import OnLikely, Sieve, settle
+from labels2chat.road.staff import Staff
 from labels2chat.road.warnings import overflows, warnings_of
 from labels2chat.screen import load_rules, open_screen
 from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
@@ -114,7 +114,7 @@ def convert(
         fit_file: choose a quality and a scale for all images with which each split fits one file of so many bytes.
         verify: 'header' checks that image files are whole, 'decode' decodes every pixel.
         shard_size: samples per shard; as many as one file of the target may hold where None.
-        workers: how many prepare and write samples; one per processor where None.
+        workers: how many prepare samples; as many as it takes where None, up to one per processor.
         engine: 'processes' or 'threads'; processes where None, if this process can be forked.
         max_rejects: 'N' or 'P%' of the samples; any number where None, 10 % once more than 100 were read.
         val: '10%' or a number: cut so many samples off as the split val, by image, and by class where there are any.
@@ -171,13 +171,13 @@ def convert(
     job.screen = screen if screen.reasons else None
     group = prompts[0].template.file.sample.group_size
     became: dict[str, str] = {}
-    workers = workers or os.cpu_count() or 1
+    staff = Staff(workers)
 
     def looked(number: int) -> None:
         if progress is not None:
             progress(Progress(number, 0, 0, source.count))
 
-    cut = settle(lambda: selected(source, split, limit), val, dedup, together, split, seed, workers, looked)
+    cut = settle(lambda: selected(source, split, limit), val, dedup, together, split, seed, staff.most, looked)
     sieve = Sieve(cut, job.screen, on_likely)
 
     def samples() -> Iterator[Sample]:
@@ -187,7 +187,7 @@ def convert(
 
     budget: Budget | None = None
     if fit_file is not None:
-        budget = choose(assign(samples, job), job, min(fit_file, target.file_bytes.value), seed, workers)
+        budget = choose(assign(samples, job), job, min(fit_file, target.file_bytes.value), seed, staff.most)
         file_bytes = Limit(budget.file_bytes, target.file_bytes.source)
         job = replace(job, policy=budget.policy, target=replace(target, file_bytes=file_bytes))
     found = budget.report() if budget else None
@@ -240,12 +240,12 @@ def convert(
     with locked(out):
         finished = take_up(out, about, overwrite)
         try:
-            reports, kept = _work(entries, tasks, finished, job, crew, workers, source.count, progress)
+            reports, kept = _work(entries, tasks, finished, job, crew, staff, source.count, progress)
         except OutputExistsError:  # the same run of other data
             if not (overwrite and finished):
                 raise
             start_over(out, about)
-            reports, kept = _work(*planned(), {}, job, crew, workers, source.count, progress)
+            reports, kept = _work(*planned(), {}, job, crew, staff, source.count, progress)
         told = {"notes": source.notes} | sieve.told() | ({"fit": found} if found else {})
         beside = side_files(target, pack, source)
         manifest = close(out, about, source, reports, started, sieve.rejects, told, beside)
@@ -267,7 +267,7 @@ def _work(
     finished: dict[str, Report],
     job: Job,
     crew: Crew,
-    workers: int,
+    staff: Staff,
     count: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[list[Report], int]:
@@ -314,7 +314,7 @@ def _work(
     last: Future[Report] | None = None
     try:
         for entry in pending():
-            shard = convert_shard(entry, job, crew, workers, tell_and_fetch, alone=not state.examples)
+            shard = convert_shard(entry, job, crew, staff, tell_and_fetch, alone=not state.examples)
             if last is not None:
                 made.append(last.result())
             last = shard

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from labels2chat.files import saying
 from labels2chat.road.job import Job
 from labels2chat.road.pictures import settle
 from labels2chat.road.sample import Outcome, convert_samples
+from labels2chat.road.staff import Staff, Told
 from labels2chat.shards import Entry, Report, ShardFile, ShardWriter, Task, save_report
 from labels2chat.types import Base64, Line
 
@@ -53,7 +54,7 @@ def convert_shard(
     entry: Entry,
     job: Job,
     crew: Crew,
-    workers: int,
+    staff: Staff,
     tell: Callable[[int, int, int], None] = lambda *_: None,
     alone: bool = True,
 ) -> Future[Report]:
@@ -68,10 +69,10 @@ def convert_shard(
     beside: set[str] = set()
     chunks = list(_chunks(entry))
     try:
-        with crew(partial(_labour, chunks=chunks, job=job), max(1, min(workers, len(chunks)))) as crowd:
+        with Told(chunks, lambda left: partial(_labour, chunks=left, job=job), crew, staff) as told:
             report.digest = entry.digest()  # now that others are at work
-            for number in range(len(chunks)):
-                said: _Chunk = next(crowd[number % len(crowd)])
+            for chunk in chunks:
+                said: _Chunk = next(told)
                 for line in said.lines:
                     if tally.full(line.images, line.size, job.target):
                         writer.roll()
@@ -82,7 +83,7 @@ def convert_shard(
                 beside.update(said.files)
                 if alone and report.samples["rejected"] >= _HOPELESS and not report.samples["converted"]:
                     _give_up(report)
-                tell(len(chunks[number]), len(said.lines), said.counts.samples["rejected"])
+                tell(len(chunk), len(said.lines), said.counts.samples["rejected"])
     except BaseException as error:
         writer.abandon()
         if isinstance(error, OSError) and not isinstance(error, OutputError):
@@ -99,7 +100,7 @@ def _record(report: Report, out: Path, beside: set[str], files: list[ShardFile])
     return report
 
 
-def _labour(number: int, count: int, chunks: list[list[Task]], job: Job) -> Iterator[_Chunk]:
+def _labour(number: int, count: int, chunks: Sequence[list[Task]], job: Job) -> Iterator[_Chunk]:
     """Bring every `count`th chunk to lines."""
     for chunk in chunks[number::count]:
         said = _Chunk([], Report("", "", ""), [])
