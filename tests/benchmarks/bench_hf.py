@@ -76,13 +76,16 @@ def main() -> None:
     path = make(data_folder())
     here = "tests.benchmarks.bench_hf:"
     others = "tests.benchmarks.hf_contestants:"
-    names = {"labels2chat": here + "ours", "labels2chat, 2 workers": here + "ours_of_two"}
+    names = {
+        "labels2chat": here + "ours",
+        "labels2chat, 2 workers": here + "ours_of_two",
+        "for row in ds: decode only": others + "decode_only",
+    }
     results = contest(names, [str(path)])
     results |= contest(
         {
             "ds.map and to_json": others + "map_to_json",
             "for row in ds: encode": others + "loop",
-            "for row in ds: decode only": others + "decode_only",
         },
         [str(path)],
         rounds=1,

@@ -74,9 +74,12 @@ class Reference:
         return (Reference, (self.reader, self.row, self.item)) if self.reader.portable else (partial, (bytes, self()))
 
 
+_PREAD = hasattr(os, "pread")
+
+
 def read_at(file: Any, offset: int, size: int) -> bytes:
     """Return `size` bytes of an open file, fewer at its end; processes that share the file don't disturb each other."""
-    if hasattr(os, "pread"):
+    if _PREAD:
         return os.pread(file.fileno(), size, offset)
     file.seek(offset)
     data: bytes = file.read(size)
