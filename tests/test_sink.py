@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -114,6 +117,35 @@ def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         Sink(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"mine"
+
+
+class Slow:
+    """A digest that has all the time in the world."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def update(self, data: memoryview) -> None:
+        self.taken += 1
+        time.sleep(0.2)
+
+    def hexdigest(self) -> str:
+        return "whatever"
+
+
+def test_closing_while_the_end_waits_for_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when a later file of the same shard fails: what was not hashed yet never will be, and nobody waits for it."""
+    file, slow = Sink(tmp_path / "a"), Slow()
+    monkeypatch.setattr(file, "digest", slow)
+    file.write(bytes(3 * BLOCK))
+    synced = file.end()
+    closing = Thread(target=file.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert slow.taken < 4
+    with pytest.raises(CancelledError):
+        synced.result(1)
 
 
 def test_closing_early_leaves_a_file_that_can_go(tmp_path: Path) -> None:

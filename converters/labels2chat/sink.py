@@ -8,7 +8,7 @@ import mmap
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -134,10 +134,11 @@ class _Row:
         self.thread.start()
 
     def stop(self) -> None:
-        """End the thread, with what it is doing."""
+        """End the thread, with what it is doing; what it was to do after that is cancelled."""
         with suppress(Empty):
             while True:
                 self.todo.get_nowait()
+                self.done.put(CancelledError())
         self.todo.put(None)
         self.thread.join()
 
