@@ -111,6 +111,11 @@ WRONG: list[tuple[str, str, str]] = [
         "user: '{{ class | plurals }}'\nassistant: b\n",
         "t.yaml:4:1: No filter named 'plurals' (did you mean 'plural'?)",
     ),
+    (
+        "a filter that only the sandbox may use",
+        "user: '{{ none | _detections }}'\nassistant: b\n",
+        "t.yaml:4:1: No filter named '_detections' (did you mean 'detections'?)",
+    ),
     ("an unknown test", "user: '{{ class is big }}'\nassistant: b\n", "t.yaml:4:1: No test named 'big'."),
     ("an expression that is none", "user: a\nassistant: {json: 'labels |'}\n", "t.yaml:5:13: "),
     ("division by zero", "user: '{{ 1 / 0 }}'\nassistant: b\n", "t.yaml:4:1: division by zero"),

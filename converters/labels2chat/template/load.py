@@ -192,6 +192,8 @@ class _Compiler:
             tree = self.sandbox.value(variant.json or "") if json else self.sandbox.parse(source)
             self._note_words(tree)
             filters = {call.name for call in tree.find_all(nodes.Filter)}
+            if hidden := [name for name in filters if name.startswith("_")]:
+                raise TemplateSyntaxError(f"No filter named '{min(hidden)}'.", 1)
             direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
             if json:
