@@ -42,7 +42,7 @@ class Allowed(Struct, frozen=True, forbid_unknown_fields=True):
         return self.source != ""
 
     def __contains__(self, word: object) -> bool:
-        return word in self.values or not self.source
+        return word in self.values or not self.stated
 
 
 NO_MOST = Limit(1 << 62, "")

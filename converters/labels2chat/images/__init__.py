@@ -10,7 +10,7 @@ from labels2chat.images.crop import around, closeup
 from labels2chat.images.fit import Fit, fit
 from labels2chat.images.frame import back, crop_of, deliver
 from labels2chat.images.header import FORMATS, MAX_PIXELS, Header, measure, measure_ends
-from labels2chat.images.load import ends, load, parts
+from labels2chat.images.load import ends, load, parts, read_at
 from labels2chat.images.pixels import decode
 from labels2chat.images.policy import AS_IT_IS, Policy
 from labels2chat.images.prepare import choose, prepare, settle
@@ -38,6 +38,7 @@ __all__ = [
     "measure_ends",
     "parts",
     "prepare",
+    "read_at",
     "settle",
     "strip",
     "verify",

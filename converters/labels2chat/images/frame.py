@@ -54,20 +54,17 @@ def deliver(sample: Sample, headers: list[Header], fits: list[Fit], outlines: bo
     unsure: list[str] = []
     if annotations:
         annotations, problems = [], list(problems)
-        still = [path is _SAME for path, _, _ in paths]
         for annotation in sample.annotations or ():
-            number, bbox = annotation.image, annotation.bbox
+            number = annotation.image
             if not 0 <= number < len(fits):
                 fault = f"it belongs to image {number}, the sample has {len(fits)}"
                 problems.append(Problem("annotation.bad_record", fault, f"annotation {annotation.id}"))
                 continue
             if not outlines and annotation.segmentation is not None:
                 annotation = replace(annotation, segmentation=None)
-            if still[number] and bbox is not None and annotation.segmentation is None and not annotation.keypoints:
-                x, y, w, h = bbox
-                if x >= 0 and y >= 0 and x + w <= fits[number].width and y + h <= fits[number].height:
-                    annotations.append(annotation)  # nothing but a box inside its image, as most are
-                    continue
+            if _stays(annotation, paths[number][0], fits[number]):
+                annotations.append(annotation)
+                continue
             known = len(problems)
             try:
                 annotations.append(_moved(annotation, *paths[number], fits[number], warnings, problems))
@@ -165,6 +162,14 @@ def _extent(image: Image, header: Header, frame: str) -> tuple[float, float]:
     if frame.startswith("rescaled"):
         return image.width or 0, image.height or 0
     return (header.width, header.height) if frame == "stored" else header.upright
+
+
+def _stays(annotation: Annotation, path: Affine, fit: Fit) -> bool:
+    """Whether a label is as it will be: nothing but a box, that lies inside its image and needn't move."""
+    if path is not _SAME or annotation.bbox is None or annotation.segmentation is not None or annotation.keypoints:
+        return False
+    x, y, w, h = annotation.bbox
+    return x >= 0 and y >= 0 and x + w <= fit.width and y + h <= fit.height
 
 
 def _moved(

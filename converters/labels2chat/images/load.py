@@ -28,7 +28,7 @@ def load(image: Image) -> bytes:
     if image.path is None:
         raise RecordError("image.remote" if image.url else "image.missing", f"no file for image {image.name!r}")
     with _opened(image.path) as descriptor:
-        return _read(descriptor, 0, _size(os.fstat(descriptor), image.path))
+        return read_at(descriptor, 0, _size(os.fstat(descriptor), image.path))
 
 
 def ends(path: str, start: int = 0, size: int | None = None) -> tuple[bytes, bytes, InFile]:
@@ -44,12 +44,12 @@ def ends(path: str, start: int = 0, size: int | None = None) -> tuple[bytes, byt
         if start + size > status.st_size:
             raise RecordError("image.truncated", f"{path} ends inside the picture")
         if size <= _HEAD + _TAIL:
-            return _read(descriptor, start, size), b"", place
+            return read_at(descriptor, start, size), b"", place
         end = start + size - _TAIL
         tail = _at_hand(descriptor, end, _TAIL)
         if tail is None and _WILL_NEED is not None:
             os.posix_fadvise(descriptor, start, size, _WILL_NEED)
-        return _read(descriptor, start, _HEAD), tail or _read(descriptor, end, _TAIL), place
+        return read_at(descriptor, start, _HEAD), tail or read_at(descriptor, end, _TAIL), place
 
 
 _HEAD, _TAIL = 16 << 10, 1 << 10
@@ -77,7 +77,7 @@ def parts(place: InFile, most: int) -> Iterator[bytes]:
         whole, end = _stamp(os.fstat(descriptor)) == place.stamp, place.start + place.size
         for start in range(place.start, end, most):
             size = min(most, end - start)
-            part = _read(descriptor, start, size) if whole else b""
+            part = read_at(descriptor, start, size) if whole else b""
             if len(part) < size:
                 raise SourceError(f"{place.path} has changed since it was checked, a moment ago")
             yield part
@@ -113,8 +113,11 @@ class _opened:  # noqa: N801 - used like a function
             raise RecordError("image.unreadable", f"cannot read {self.path}: {error.strerror}") from None
 
 
-def _read(descriptor: int, start: int, size: int) -> bytes:
-    """Read so many bytes, or up to the end; the system may give fewer at once."""
+def read_at(descriptor: int, start: int, size: int) -> bytes:
+    """Read so many bytes of an open file, or up to the end; the system may give fewer at once.
+
+    Processes that share the descriptor don't disturb each other where there is pread(2).
+    """
     data = _pread(descriptor, size, start)
     while len(data) < size and (more := _pread(descriptor, size - len(data), start + len(data))):
         data += more

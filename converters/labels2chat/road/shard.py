@@ -71,8 +71,8 @@ def convert_shard(
     try:
         with Told(chunks, lambda left: partial(_labour, chunks=left, job=job), crew, staff) as told:
             report.digest = entry.digest()  # now that others are at work
-            for chunk in chunks:
-                said: _Chunk = next(told)
+            said: _Chunk
+            for chunk, said in zip(chunks, told, strict=True):
                 for line in said.lines:
                     if tally.full(line.images, line.size, job.target):
                         writer.roll()

@@ -45,7 +45,8 @@ class Staff:
         if self.count == self.most or passed < _WHILE:
             return False
         found = self.waited > passed * _LONG
-        self.count = min(self.most, 2 * self.count) if found else self.count
+        if found:
+            self.count = min(self.most, 2 * self.count)
         self.begin()
         return found
 
@@ -75,7 +76,7 @@ class Told(Iterator[Any]):
     def __next__(self) -> Any:
         if self.at == len(self.chunks):
             raise StopIteration
-        if self.staff.too_few():
+        if self.at > self.first and self.staff.too_few():
             self._hire()
         said = self.staff.ask(self.workers[(self.at - self.first) % len(self.workers)])
         if self.at == self.first:
@@ -91,4 +92,3 @@ class Told(Iterator[Any]):
         finally:
             before.close()  # not sooner: they may be in the middle of something, which nobody need wait for
         self.first = self.at
-        self.staff.begin()

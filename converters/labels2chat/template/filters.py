@@ -159,7 +159,7 @@ def form(context: Context, parts: str | list[str], key: str | None = None, coord
 def position(context: Context, label: Label) -> str:
     """Say in which ninth of the image a label's centre is: 'at the top left', 'in the centre', 'on the right'."""
     x, y, w, h = _bbox(label)
-    width, height = _size(context["images"][label["image"]])
+    width, height = _size(context, label["image"])
     column, row = (min(2, max(0, int(3 * at))) for at in ((x + w / 2) / width, (y + h / 2) / height))
     return _POSITIONS[row][column]
 
@@ -232,7 +232,7 @@ def shifted(context: Context, labels: Iterable[Label], share: float = 0.5) -> li
     moved = []
     for number, label in enumerate(labels):
         x, y, w, h = _bbox(label)
-        width, height = _size(context["images"][label["image"]])
+        width, height = _size(context, label["image"])
         dx = w * share * (1 if draw(*context["_draw"], "shift", number) < 0.5 else -1)
         dx = -dx if x + dx < 0 or x + dx + w > width else dx
         dy = h * share * (1 if draw(*context["_draw"], "drop", number) < 0.5 else -1)
@@ -309,12 +309,12 @@ def _rounded(
     context: Context, boxed: list[tuple[str, Box, int]], coordinates: str | None
 ) -> list[tuple[str, list[float]]]:
     """Do so for each class, box and number of the image."""
-    way, images, result = _way(context, coordinates), context["images"], list[tuple[str, list[float]]]()
+    way, result = _way(context, coordinates), list[tuple[str, list[float]]]()
     runs = [boxed] if boxed else []
-    if len(images) > 1:
+    if len(context["images"]) > 1:
         runs = [list(run) for _, run in groupby(boxed, itemgetter(2))]
     for shown in runs:
-        boxes = way.boxes([bbox for _, bbox, _ in shown], *_size(images[shown[0][2]]))
+        boxes = way.boxes([bbox for _, bbox, _ in shown], *_size(context, shown[0][2]))
         for (name, _, _), numbers in zip(shown, boxes, strict=True):
             if numbers[2] <= numbers[0] or numbers[3] <= numbers[1]:
                 context["_notes"].append("box.vanished")
@@ -358,11 +358,12 @@ def _way(context: Context, name: str | None) -> Convention:
     return way
 
 
-def _size(image: Mapping[str, int]) -> tuple[int, int]:
+def _size(context: Context, number: int) -> tuple[int, int]:
+    image = context["images"][number]
     if not image["width"] or not image["height"]:
         raise RecordError("image.no_size", "nobody knows the image's size, so its coordinates can't be written")
     return image["width"], image["height"]
 
 
 def _frame(context: Context, label: Label, name: str | None) -> tuple[Convention, int, int]:
-    return (_way(context, name), *_size(context["images"][label["image"]]))
+    return (_way(context, name), *_size(context, label["image"]))

@@ -182,28 +182,29 @@ class _Compiler:
             if isinstance(item, Variant):
                 place += ".json" if variant.json is not None else ".text"
             texts.append(self.text(variant, place, inside))
-        return Words(path, texts, [text.weight for text in texts])
+        return Words(path, texts)
 
     def text(self, variant: Variant, path: str, inside: bool) -> Text:
         """Compile one wording."""
         try:
-            json = variant.json is not None
-            source = (variant.text or "").replace("<image>", _MARK)
-            tree = self.sandbox.value(variant.json or "") if json else self.sandbox.parse(source)
+            if variant.json is not None:
+                tree = self.sandbox.value(variant.json)
+            else:
+                tree = self.sandbox.parse((variant.text or "").replace("<image>", _MARK))
             self._note_words(tree)
             filters = {call.name for call in tree.find_all(nodes.Filter)}
             if hidden := [name for name in filters if name.startswith("_")]:
                 raise TemplateSyntaxError(f"No filter named '{min(hidden)}'.", 1)
             direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
-            if json:
+            if variant.json is not None:
                 text.expression, names = self.sandbox.expression(tree)
             else:
                 text.template, names = self.sandbox.text(tree)
             text.listed = "labels" in names
             names |= {"labels"} if direct else set()
             self._known(names, path, inside)
-            text.constant = not json and not DRAWN & filters and names <= _SAME_FOR_ALL
+            text.constant = variant.json is None and not DRAWN & filters and names <= _SAME_FOR_ALL
             return text
         except TemplateSyntaxError as error:
             raise self.document.fail(path, self._explain(error)) from None

@@ -84,7 +84,6 @@ class Words(Struct):
 
     path: str
     texts: list[Text]
-    weights: list[float]
 
 
 class Block(Struct):
@@ -496,7 +495,7 @@ class Template(Struct):
         text = texts[0]
         if len(texts) > 1:
             if wording is None:
-                text = texts[pick(words.weights, *context["_draw"], words.path)]
+                text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
             else:
                 text = texts[wording % len(texts)]
         if not text.constant:

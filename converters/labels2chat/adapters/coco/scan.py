@@ -74,8 +74,7 @@ def walk(data: Any) -> Iterator[tuple[str, int, int]]:
             match = _ITEM.match
             while inside:
                 item = match(data, at)
-                after = data[item.start(2)] if item is not None else 0
-                if item is None or after == 0x7D:  # }
+                if item is None or (after := data[item.start(2)]) == 0x7D:  # }
                     raise NotPlainError(at)
                 start, end = item.span(1)
                 yield name, start, end

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from msgspec import Struct
 
-from labels2chat.adapters.hf.pictures import read_at
 from labels2chat.errors import RecordError
+from labels2chat.images import read_at
 
 _PLAIN = frozenset(("PLAIN", "RLE", "BIT_PACKED"))
 """The encodings of a chunk of plain values: the last two are those of its levels."""
@@ -40,7 +40,7 @@ class PlainPictures(Struct, frozen=True):
         """Return the bytes of a picture. Raises RecordError: image.truncated, image.unreadable."""
         hops = _hops(self.path, self.leaf, self.stamp)
         start, size = hops.find(row)
-        data = read_at(hops.file, start, size)
+        data = read_at(hops.file.fileno(), start, size)
         if len(data) < size:
             raise RecordError("image.truncated", f"{self.path} ends inside the picture")
         return data
@@ -114,7 +114,7 @@ class _Hops:
         while not self.left:
             if fault := self._turn():
                 return fault
-        length = read_at(self.file, self.at, 4)
+        length = read_at(self.file.fileno(), self.at, 4)
         size = int.from_bytes(length, "little")
         if len(length) < 4 or self.at + 4 + size > self.page:
             return f"the picture at byte {self.at} is longer than its page"
@@ -148,14 +148,14 @@ class _Hops:
         self.left = numbers[0]
         self.at += sum(numbers[1:])
         if self.levels and kind == _DATA:
-            self.at += 4 + int.from_bytes(read_at(self.file, self.at, 4), "little")
+            self.at += 4 + int.from_bytes(read_at(self.file.fileno(), self.at, 4), "little")
         return ""
 
     def _header(self) -> tuple[dict[int, Any], int]:
         """Return a page's header, and its length. Raises IndexError where there is none."""
         room = _HEADER
         while True:
-            data = read_at(self.file, self.page, room)
+            data = read_at(self.file.fileno(), self.page, room)
             try:
                 return _struct(data, 0)
             except IndexError:

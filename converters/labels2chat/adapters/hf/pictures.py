@@ -5,7 +5,6 @@ A Sample holds a `Reference`, which is light and compares equal between two walk
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any, ClassVar
 from msgspec import Struct
 
 from labels2chat.errors import RecordError
+from labels2chat.images import read_at
 
 _SEGMENT = 256 << 20
 """Bytes of a stream's pictures in one temporary file."""
@@ -74,18 +74,6 @@ class Reference:
         return (Reference, (self.reader, self.row, self.item)) if self.reader.portable else (partial, (bytes, self()))
 
 
-_PREAD = hasattr(os, "pread")
-
-
-def read_at(file: Any, offset: int, size: int) -> bytes:
-    """Return `size` bytes of an open file, fewer at its end; processes that share the file don't disturb each other."""
-    if _PREAD:
-        return os.pread(file.fileno(), size, offset)
-    file.seek(offset)
-    data: bytes = file.read(size)
-    return data
-
-
 class FilePictures(Struct, frozen=True):
     """Byte ranges of a file: get(offset, size), which is their place, too."""
 
@@ -143,4 +131,4 @@ class _Segment:
 
     def get(self, offset: int, size: int) -> bytes:
         with self._lock:
-            return read_at(self._file, offset, size)
+            return read_at(self._file.fileno(), offset, size)

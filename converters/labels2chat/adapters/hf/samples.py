@@ -131,8 +131,6 @@ def _add_images(
 
 def _there(names: list[str], row: dict[str, Any]) -> list[str]:
     """Leave out columns that say nothing in this row: jpg where it has a png, the last of image_1, image_2, image_3."""
-    if len(names) == 1:
-        return names
     filled = [number for number, name in enumerate(names) if row[name] is not None]
     if not filled or len(filled) == len(names):
         return names
