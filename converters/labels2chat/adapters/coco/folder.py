@@ -46,6 +46,8 @@ class Folder:
         self._choose(_present, first, flats)
         if self.found == 0:  # a few names are nearly always there; where none of them is, all are looked for
             self._choose(_listed, every, flats)
+        self.begin = os.path.join(self.root or "", "")
+        """What the path of a file in it begins with."""
 
     def _choose(self, count: Any, names: list[str], flats: tuple[bool, ...]) -> None:
         """Take the place that has most of the names."""
@@ -76,7 +78,8 @@ class Folder:
             message = f"no folder holds the images; looked in {tried}"
             problems.append(Problem("image.missing", message, f"image {image.id}"))
         else:
-            entry.path = os.path.join(self.root, _relative(name, self.flat))
+            relative = _relative(name, self.flat)
+            entry.path = os.path.join(self.root, relative) if self.outside else self.begin + relative
 
 
 _ABSOLUTE = re.compile(r"[A-Za-z]:|\w+://")
