@@ -101,6 +101,21 @@ def write_class_folders(folder: Path, pictures: tuple[Picture, ...]) -> list[str
     return [str(folder / "classes")]
 
 
+def write_metadata(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
+    """metadata.jsonl above the folders of the splits."""
+    rows = [
+        {
+            "file_name": f"{picture.split}/{picture.name}",
+            "label": picture.label,
+            "objects": {"bbox": [box for _, box in picture.boxes], "category": [name for name, _ in picture.boxes]},
+            "captions": picture.captions,
+        }
+        for picture in pictures
+    ]
+    (folder / "images" / "metadata.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    return [str(folder / "images")]
+
+
 def write_fiftyone(folder: Path, pictures: tuple[Picture, ...]) -> list[str]:
     """A FiftyOneDataset export: samples.json beside metadata.json, boxes in fractions, splits as tags."""
     kinds = {"ground_truth": "labels.Detections", "label": "labels.Classification"}
@@ -148,6 +163,7 @@ FORMATS = (
     Format("coco", frozenset({"class"}), write_coco_labels),
     Format("hf", frozenset({"class", "boxes", "captions"}), write_json_lines),
     Format("imagefolder", frozenset({"class"}), write_class_folders),
+    Format("imagefolder", frozenset({"class", "boxes", "captions"}), write_metadata),
     Format("fiftyone", frozenset({"boxes", "class", "captions"}), write_fiftyone),
 )
 

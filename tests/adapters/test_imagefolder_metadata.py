@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from labels2chat.adapters import imagefolder, read
 from labels2chat.adapters.imagefolder import columns
 from labels2chat.errors import CODES, MissingExtraError, SourceError
-from labels2chat.types import Annotation, Question, Sample, Source
+from labels2chat.types import Annotation, Keypoint, Question, Sample, Source
 
 Row = dict[str, Any]
 
@@ -287,6 +287,7 @@ def test_an_image_may_stand_in_many_rows(tmp_path: Path) -> None:
 # columns
 
 NO = Sample("1.jpg", [])
+POINTS = [Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)]
 
 
 @pytest.mark.parametrize(
@@ -332,11 +333,34 @@ NO = Sample("1.jpg", [])
         ),
         (
             {"objects": {"bbox": [[1, 2, 3, 4]], "categories": [0], "color": ["red"]}},
-            {"annotations": [Annotation("0", (1, 2, 3, 4), attributes={"color": "red"})]},
+            {"annotations": [Annotation("0", (1, 2, 3, 4), 0, attributes={"color": "red"})]},
         ),
         (
             {"objects": [{"bbox": [1, 2, 3, 4], "label": "cat"}]},
-            {"annotations": [Annotation("cat", (1, 2, 3, 4))]},
+            {"annotations": [Annotation("cat", (1, 2, 3, 4), 0)]},
+        ),
+        (
+            {"objects": {"bbox": [[1, 2, 3, 4]], "category": ["cat"], "keypoints": [[1, 2, 2, 3, 4, 1]]}},
+            {
+                "annotations": [
+                    Annotation("cat", (1, 2, 3, 4), 0, keypoints=[Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)])
+                ]
+            },
+        ),
+        (
+            {"objects": {"bbox": [[1, 2, 3, 4]]}},
+            {"annotations": [Annotation("object", (1, 2, 3, 4), 0)]},
+        ),
+        (
+            {"annotations": [{"bbox": [1, 2, 3, 4], "category_name": "cat"}]},
+            {"annotations": [Annotation("cat", (1, 2, 3, 4), 0)]},
+        ),
+        (
+            {"bbox": [[1, 2, 3, 4], [5, 6, 7, 8]], "label": ["cat", "dog"], "year": 2020},
+            {
+                "annotations": [Annotation("cat", (1, 2, 3, 4), 0), Annotation("dog", (5, 6, 7, 8), 1)],
+                "metadata": {"year": 2020},
+            },
         ),
         ({"objects": {"bbox": [], "category": []}}, {"annotations": []}),
         ({"objects": []}, {"annotations": []}),
@@ -352,8 +376,8 @@ def test_columns(row: Row, expected: Row, tmp_path: Path) -> None:
     for key in ("captions", "labels", "questions", "annotations", "metadata"):
         assert getattr(sample, key) == expected.get(key, getattr(NO, key)), key
     kinds = {"captions": "captions", "labels": "class", "questions": "qa", "annotations": "boxes"}
-    attributes = any(annotation.attributes for annotation in sample.annotations or ())
-    assert source.kinds == {kinds[key] for key in expected if key in kinds} | ({"attributes"} if attributes else set())
+    inside = {kind for kind in ("attributes", "keypoints") for a in sample.annotations or () if getattr(a, kind)}
+    assert source.kinds == {kinds[key] for key in expected if key in kinds} | inside
     assert problems(source) == []
 
 
@@ -365,7 +389,6 @@ def test_columns(row: Row, expected: Row, tmp_path: Path) -> None:
         ({"bbox": [[1, 2, 3]], "category": ["a"]}, ["annotation.bad_record"], None),
         ({"bbox": ["1,2,3,4"], "category": ["a"]}, ["annotation.bad_record"], None),
         ({"bbox": [[1, 2, 3, 4]], "category": [None]}, ["annotation.unknown_category"], None),
-        ({"bbox": [[1, 2, 3, 4]]}, ["annotation.unknown_category"], None),
         ({"bbox": [[1, 2, 3, 4]], "category": ["a", "b"]}, ["annotation.bad_record"], None),
         ([7], ["annotation.bad_record"], None),
     ],
@@ -391,8 +414,46 @@ def test_objects_in_csv(tmp_path: Path) -> None:
     writer.writerow(["file_name", "objects", "note"])
     writer.writerow(["1.jpg", json.dumps({"bbox": [[1, 2, 3, 4]], "category": ["cat"]}), "[not JSON"])
     sample = only(make(tmp_path, "1.jpg", files={"metadata.csv": out.getvalue()}))
-    assert sample.annotations == [Annotation("cat", (1, 2, 3, 4))]
+    assert sample.annotations == [Annotation("cat", (1, 2, 3, 4), 0)]
     assert sample.metadata == {"note": "[not JSON"}
+
+
+def test_a_row_for_each_box(tmp_path: Path) -> None:
+    text = (
+        "file_name,width,height,class,xmin,ymin,xmax,ymax\n"
+        "1.jpg,40,30,cat,1,2,4,6\n1.jpg,40,30,dog,5,6,12,14\n1.jpg,40,30,bird,5,6,5,14\n2.jpg,40,30,,,,,\n"
+    )
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', '2.jpg', files={'metadata.csv': text})}")
+    first, second = source
+    assert first.annotations == [Annotation("cat", (1, 2, 3, 4), 0), Annotation("dog", (5, 6, 7, 8), 1)]
+    assert (first.labels, first.not_exhaustive) == ([], ["bird"])
+    assert second.annotations is None
+    assert problems(source) == [("box.empty", "metadata.csv row 3 annotation 0")]
+    assert source.categories == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("format", "box"),
+    [("yolo", [0.5, 0.5, 0.2, 0.4]), ("albumentations", [0.4, 0.3, 0.6, 0.7]), ("xywhn", [0.4, 0.3, 0.2, 0.4])],
+)
+def test_boxes_as_fractions(format: str, box: list[float], tmp_path: Path) -> None:
+    rows = [{"file_name": "1.jpg", "objects": {"bbox": [box], "category": ["a"]}}, {"file_name": "2.jpg"}]
+    data = make(tmp_path, "1.jpg", "2.jpg", rows=rows)
+    with pytest.raises(SourceError, match=f"-O bbox_format={format} "):
+        read(f"imagefolder:{data}")
+    first, second = read(f"imagefolder:{data}", bbox_format=format)
+    assert [image.frame for image in (*first.images, *second.images)] == ["relative", "auto"]
+    (annotation,) = first.annotations or []
+    assert annotation.bbox == pytest.approx((0.4, 0.3, 0.2, 0.4))
+
+
+def test_the_class_of_a_lost_object_is_not_sure(tmp_path: Path) -> None:
+    objects = {"bbox": [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 0, 4]], "category": ["cat", None, "dog"]}
+    sample, _ = read(
+        f"imagefolder:{make(tmp_path, '1.jpg', '2.jpg', rows=[{'file_name': '1.jpg', 'objects': objects}])}"
+    )
+    assert [annotation.category for annotation in sample.annotations or ()] == ["cat"]
+    assert sorted(sample.not_exhaustive) == ["cat", "dog"]
 
 
 # classes of folders
@@ -487,7 +548,7 @@ def test_integers_that_a_table_made_floats_are_classes(tmp_path: Path) -> None:
 def test_a_number_beyond_all_floats_is_a_problem(tmp_path: Path) -> None:
     rows = [{"file_name": "1.jpg", "objects": [{"bbox": [10**400, 1, 2, 3], "category": "cat", "area": 10**400}]}]
     source = read(f"imagefolder:{make(tmp_path, '1.jpg', rows=rows)}")
-    assert problems(source) == [("box.not_finite", "metadata.jsonl row 1 object 0")]
+    assert problems(source) == [("box.not_finite", "metadata.jsonl row 1 annotation 0")]
     (sample,) = source
     assert (sample.annotations, sample.not_exhaustive) == (None, ["cat"])
 
@@ -498,8 +559,7 @@ def test_boxes_that_are_corners_are_refused(tmp_path: Path) -> None:
     assert len(list(read(f"imagefolder:{data}"))) == 6  # nobody can tell: the files are empty
     for row in rows:
         Pillow.new("RGB", (40, 30)).save(data / str(row["file_name"]))
-    with pytest.raises(SourceError, match=r"6 of 6 boxes leave their image .* bbox_format=xyxy"):
+    with pytest.raises(SourceError, match=r"6 of the first 6 boxes can't be coco .* bbox_format=voc"):
         read(f"imagefolder:{data}")
     (annotation, *_) = [a for s in read(f"imagefolder:{data}", bbox_format="xyxy") for a in s.annotations or ()]
     assert annotation.bbox == (30, 20, 8, 9)
-    assert len(list(read(f"imagefolder:{data}", bbox_format="xywh"))) == 6

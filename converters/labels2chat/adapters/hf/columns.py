@@ -170,19 +170,24 @@ def _images(features: dict[str, Feature]) -> tuple[list[str], list[str]]:
 
 
 def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[str, Feature]) -> Objects | None:
-    """Find the objects: in a column of structs, or side by side in the row."""
+    """Find the objects: in the column that the user names, else where they usually are."""
     name = _only(given)
     if name is not None and name.lower() in BBOX and features[name].inner.kind in ("int", "float"):
         return _beside(name, {name: features[name], **left})
     if given is not None:
         found = objects_of(features[name].inner.fields, [name], name) if name is not None else None
         return found or (Objects([name], name) if name is not None else None)  # its values will tell
-    for name, feature in left.items():
+    return objects_in(left)
+
+
+def objects_in(features: dict[str, Feature]) -> Objects | None:
+    """Find the objects: in a column of structs, or side by side in the row."""
+    for name, feature in features.items():
         if feature.inner.kind == "struct" and feature.depth < 2:
             found = objects_of(feature.inner.fields, [name], name)
             if found is not None:
                 return found
-    return _beside(None, left)
+    return _beside(None, features)
 
 
 def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:

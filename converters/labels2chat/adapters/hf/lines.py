@@ -153,7 +153,7 @@ def _cell(text: str) -> Any:
     return text or None
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes | str) -> Any:
     """Read JSON; NaN, Infinity and lone surrogates pass. Raises ValueError or RecursionError."""
     try:
         return msgspec.json.decode(data)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -16,7 +17,8 @@ from msgspec import Struct
 from labels2chat import masks
 from labels2chat.adapters.hf.features import Feature
 from labels2chat.errors import RecordError, SourceError
-from labels2chat.types import Annotation, Box, Keypoint, Problem
+from labels2chat.images import load, measure
+from labels2chat.types import Annotation, Box, Image, Keypoint, Problem
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -73,6 +75,8 @@ _SAY = {
     "cxcywh": "centre x, centre y, width, height",
 }
 _CANDIDATES = ("coco", "voc", "yolo", "albumentations", "xywhn", "cxcywh")
+PROBED = 50
+"""Images whose size is compared with their boxes before a run."""
 _ENOUGH = 0.95
 """The share of boxes that must fit: annotators slip."""
 
@@ -168,7 +172,7 @@ def read_objects(
 
 
 def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
-    """Read a row of equally long lists of boxes and class numbers, with ids and areas; None where anything is odd."""
+    """Read a row of equally long lists of boxes and classes, with ids and areas; None where anything is odd."""
     if type(value) is not dict:
         return None
     roles = roles_of(tuple(value), objects.classes)
@@ -177,24 +181,33 @@ def _clean(value: Any, objects: Objects, order: str) -> list[Annotation] | None:
         return None
     if {*map(type, value.values())} != {list}:
         return None
-    boxes, numbers, names = value[roles.bbox], value[roles.category], objects.names
+    boxes, categories, names = value[roles.bbox], value[roles.category], objects.names
     ids = value[roles.id] if roles.id else range(len(boxes))
     areas = value[roles.area] if roles.area else [None] * len(boxes)
     annotations = []
     try:
-        for box, number, id, area in zip(boxes, numbers, ids, areas, strict=True):
+        for box, category, id, area in zip(boxes, categories, ids, areas, strict=True):
             a, b, c, d = box
+            if not type(a) is type(b) is type(c) is type(d) is float:
+                if not _NUMBERS.issuperset(map(type, box)):
+                    return None
+                a, b, c, d = map(float, box)
             total = a + b + c + d
-            made = (a, b, c, d) if order == "xywh" else _xywh(box, order)
-            floats = type(a) is type(b) is type(c) is type(d) is float
-            sound = floats and made[2] > 0 and made[3] > 0 and total - total == 0  # NaN less itself is not 0
-            whole = type(number) is type(id) is int and 0 <= number < len(names)
-            if not (sound and whole):
+            made = (a, b, c, d) if order == "xywh" else _xywh([a, b, c, d], order)
+            sound = made[2] > 0 and made[3] > 0 and total - total == 0  # NaN less itself is not 0
+            if type(category) is int:
+                name = names[category] if 0 <= category < len(names) else class_name(category, names)
+            else:
+                name = category.strip() if type(category) is str else None
+            if not (sound and name and type(id) is int):
                 return None
-            annotations.append(Annotation(names[number], made, id, area=None if area is None else _number(area)))
-    except (TypeError, ValueError):
+            annotations.append(Annotation(name, made, id, area=None if area is None else _number(area)))
+    except (TypeError, ValueError, OverflowError):
         return None
     return annotations
+
+
+_NUMBERS = frozenset((int, float))
 
 
 def _id(record: dict[str, Any], roles: Roles, number: int) -> Any:
@@ -247,8 +260,19 @@ def _annotation(
     return made
 
 
-def raw_boxes(row: dict[str, Any], objects: Objects) -> list[tuple[list[float], bool]]:
-    """Return a row's boxes as they are written, and whether their keys say that they are corners."""
+class Probe(Struct):
+    """A box as it is written, and what it is held against."""
+
+    numbers: list[float]
+    corners: bool
+    """Whether its keys say that they are corners."""
+    sizes: list[tuple[int, int]]
+    """Width and height of its image, both ways round where EXIF turns it; none where they are unknown."""
+    where: str
+
+
+def probes(row: dict[str, Any], objects: Objects, size: Callable[[], list[tuple[int, int]]], where: str) -> list[Probe]:
+    """Return a row's boxes as they are written. `size` is asked where there are any."""
     found = []
     for _, record in _records(row, objects, []) or ():
         if not isinstance(record, dict):
@@ -259,33 +283,45 @@ def raw_boxes(row: dict[str, Any], objects: Objects) -> list[tuple[list[float], 
             continue
         if numbers is not None and all(map(math.isfinite, numbers)):
             found.append((numbers, order == "xyxy"))
-    return found
+    sizes = size() if found else []
+    return [Probe(numbers, corners, sizes, where) for numbers, corners in found]
 
 
-def check_format(
-    boxes: list[tuple[list[float], list[tuple[int, int]], str]], format: str, given: bool, where: str
-) -> None:
-    """Stop where the boxes can't be of the format and are of another. `boxes` are (numbers, sizes of image, place).
+def sizes_of(image: Image) -> list[tuple[int, int]]:
+    """Return the sizes that an image may have in the dataset's eyes: as displayed, and as stored.
 
-    A format that was only assumed must fit nearly all; one that the user named must fit half.
+    Raises RecordError where it can't be read.
+    """
+    header = measure(load(image))
+    return list(dict.fromkeys([header.upright, (header.width, header.height)]))
+
+
+def check_format(boxes: list[Probe], given: str | None, where: str) -> None:
+    """Stop where the boxes can't be of the format, `given` or assumed, and are of another.
+
+    A format that was only assumed must fit nearly all; one that the user named, or the boxes' keys, must fit half.
     Raises SourceError that says which formats fit.
     """
     if not boxes:
         return
-    misfits = [box for box in boxes if not _fits(box[0], box[1], format)]
-    if len(misfits) <= len(boxes) * (0.5 if given else 1 - _ENOUGH):
+    corners = any(box.corners for box in boxes)
+    format = given or ("voc" if corners else "coco")
+    if corners and given is not None and FORMATS[given][1]:
+        format = "xyxyn"
+    misfits = [box for box in boxes if not _fits(box.numbers, box.sizes, format)]
+    if len(misfits) <= len(boxes) * (0.5 if given or corners else 1 - _ENOUGH):
         return
-    shares = {name: sum(_fits(b, sizes, name) for b, sizes, _ in boxes) / len(boxes) for name in _CANDIDATES}
+    shares = {name: sum(_fits(box.numbers, box.sizes, name) for box in boxes) / len(boxes) for name in _CANDIDATES}
     fitting = [name for name in _CANDIDATES if shares[name] >= _ENOUGH and FORMATS[name] != FORMATS[format]]
     if not fitting:
         return
-    numbers, sizes, place = misfits[0]
-    size = "an image of {} x {}".format(*sizes[0]) if sizes else "its image"
-    box = "[" + ", ".join(f"{value:g}" for value in numbers) + "]"
+    first = misfits[0]
+    size = "an image of {} x {}".format(*first.sizes[0]) if first.sizes else "its image"
+    box = "[" + ", ".join(f"{value:g}" for value in first.numbers) + "]"
     ways = " or ".join(f"-O bbox_format={name} ({_describe(name)})" for name in fitting)
     raise SourceError(
         f"{where}: {len(misfits)} of the first {len(boxes)} boxes can't be {format} ({_describe(format)}), such as "
-        f"{box} in {size} ({place}); what fits is {ways}"
+        f"{box} in {size} ({first.where}); what fits is {ways}"
     )
 
 
@@ -300,7 +336,7 @@ def class_name(value: Any, names: list[str]) -> str | None:
     if isinstance(value, int):
         if names:
             return names[value] if 0 <= value < len(names) else None
-        return str(value)
+        return str(value) if value != -1 else None
     if isinstance(value, float):
         return str(value)
     return value.strip() or None if isinstance(value, str) else None
@@ -395,7 +431,7 @@ def roles_of(keys: tuple[str, ...], classes: str | None) -> Roles:
 def _numbers(record: dict[str, Any], roles: Roles) -> tuple[list[float] | None, str | None]:
     """Return the four numbers of a box, None where there is none, and their order where the keys tell it.
 
-    Raises RecordError (annotation.bad_record).
+    Raises RecordError: annotation.bad_record, box.not_finite.
     """
     key, order = roles.bbox, None
     if isinstance(key, tuple):
@@ -414,7 +450,9 @@ def _numbers(record: dict[str, Any], roles: Roles) -> tuple[list[float] | None, 
             numbers = [float(number) for number in value if number is not True and number is not False]
             if len(numbers) == 4:
                 return numbers, order
-    except (TypeError, ValueError, OverflowError):
+    except OverflowError:  # an integer beyond all floats
+        raise RecordError("box.not_finite", f"box {value!r:.80}") from None
+    except (TypeError, ValueError):
         pass
     raise RecordError("annotation.bad_record", f"no box of four numbers: {value!r:.80}")
 
@@ -499,7 +537,7 @@ def _keypoints(value: Any) -> list[Keypoint]:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    return float(value) if isinstance(value, int | float) and masks.is_finite(value) else None
 
 
 def _flag(value: Any) -> bool:

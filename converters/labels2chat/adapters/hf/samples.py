@@ -317,6 +317,6 @@ def pixels(value: Any) -> int | None:
     """Return a declared width or height; None for one that no image has."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if 1 <= number < 1 << 31 else None

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from itertools import islice
 from types import ModuleType
@@ -20,19 +21,25 @@ from labels2chat.adapters.hf.features import Feature, merge, with_names
 from labels2chat.adapters.hf.files import File, find, rank, split_name
 from labels2chat.adapters.hf.images import Places, cells
 from labels2chat.adapters.hf.lines import LinesPart
-from labels2chat.adapters.hf.objects import FORMATS, check_format, class_name, raw_boxes, read_objects
+from labels2chat.adapters.hf.objects import (
+    FORMATS,
+    PROBED,
+    Probe,
+    check_format,
+    class_name,
+    probes,
+    read_objects,
+    sizes_of,
+)
 from labels2chat.adapters.hf.options import OPTIONS
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
 from labels2chat.errors import MissingExtraError, RecordError, SourceError
-from labels2chat.images import load, measure
 from labels2chat.types import Sample, Source
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_PROBED = 50
-"""Images whose size is compared with their boxes before a run."""
 _PROBED_ROWS = 2000
 """Rows among which boxes are looked for."""
 
@@ -262,26 +269,20 @@ def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, u
         columns = only(reading.columns, part.features)
         if columns.objects is None:
             continue
-        boxes, images = [], 0
+        boxes: list[Probe] = []
         declared = [name for name in (columns.width, columns.height) if name]
         wanted = list(dict.fromkeys([*columns.objects.columns, *declared]))
         pictures = columns.images[:1] if len(declared) < 2 else []
         spool = Spool(f"{part.name}:probe")
-        corners = False
+        images = 0
         for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS)):
-            found = raw_boxes(row, columns.objects)
-            if not found:
-                continue
-            images += 1
-            if images > _PROBED:
+            size = partial(_sizes, row, columns, reading.places, spool, pictures)
+            found = probes(row, columns.objects, size, f"{part.name} row {number}")
+            boxes += found
+            images += bool(found)
+            if images == PROBED:
                 break
-            sizes = _sizes(row, columns, reading.places, spool, pictures)
-            corners = corners or any(are for _, are in found)
-            boxes += [(numbers, sizes, f"{part.name} row {number}") for numbers, _ in found]
-        format = given or ("voc" if corners else "coco")
-        if corners and given is not None and FORMATS[given][1]:
-            format = "xyxyn"
-        check_format(boxes, format, given is not None, uri)
+        check_format(boxes, given, uri)
 
 
 def _sizes(
@@ -293,10 +294,9 @@ def _sizes(
         return [(width, height), (height, width)] if width and height else []
     try:
         (cell, *_) = cells(row[pictures[0]], spool) or [None]
-        header = measure(load(places.image(cell, "", typed=True)))
+        return sizes_of(places.image(cell, "", typed=True))
     except RecordError:
         return []
-    return list(dict.fromkeys([header.upright, (header.width, header.height)]))
 
 
 def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], list[str], set[str], set[str]]:

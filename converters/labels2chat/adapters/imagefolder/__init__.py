@@ -6,22 +6,21 @@ What counts as a class or a split is decided by folders alone; file names never 
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
-from labels2chat.adapters.coco.corners import PROBED, Sizes, like_corners
 from labels2chat.adapters.coco.layout import is_coco_folder
-from labels2chat.adapters.imagefolder.columns import say
+from labels2chat.adapters.hf.objects import FORMATS, PROBED, Objects, Probe, check_format, probes, sizes_of
+from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, File, hidden, sort_out, walk
-from labels2chat.errors import SourceError
-from labels2chat.types import Box, Image, Option, Sample, Source
+from labels2chat.errors import RecordError, SourceError
+from labels2chat.types import Image, Option, Sample, Source
 
 OPTIONS = {
     "label_from": Option("which folders of a nested path name the class", "choice", "path", ("path", "first", "last")),
@@ -36,10 +35,7 @@ OPTIONS = {
         "stop at bad metadata, at rows without image and at images without row, instead of counting them", "flag", False
     ),
     "bbox_format": Option(
-        "how the boxes of the objects column are written (default: xywh, and a stop where they look like corners)",
-        "choice",
-        None,
-        ("xywh", "xyxy"),
+        "how boxes are written (default: coco, and a stop where they can't be)", "choice", None, tuple(FORMATS)
     ),
     "follow_links": Option("follow links to folders", "flag", True),
 }
@@ -91,7 +87,8 @@ def read(path: str, **options: Any) -> Source:
         for file in files:
             file.label = None
     table = read_metadata(root, tables, paths) if tables else Table([], [], {})
-    folder = Folder(str(root), files, table.rows, options.get("split"), options.get("bbox_format") == "xyxy")
+    reading = reading_of(table.rows, options.get("bbox_format"))
+    folder = Folder(str(root), files, table.rows, options.get("split"), reading)
     source = Source(
         uri=f"imagefolder:{path}",
         adapter="imagefolder",
@@ -103,12 +100,11 @@ def read(path: str, **options: Any) -> Source:
         notes={"images": len(files), **notes, **{key: count for key, count in table.notes.items() if count}},
         problems=table.problems,
     )
+    if reading.objects is not None:
+        check_format(_probed(str(root), table.rows, reading.objects), options.get("bbox_format"), path)
     if table.rows:
         _look_through(source)
-        if options.get("bbox_format") is None and "boxes" in source.kinds:
-            boxes = list(_sized(source))
-            if fault := like_corners(boxes, len(boxes)):
-                raise SourceError(f"{path}: {fault}")
+        reading.classes = sorted(source.of_objects)
     if options.get("strict") and tables:
         _refuse(source, table, path)
     return source
@@ -117,8 +113,8 @@ def read(path: str, **options: Any) -> Source:
 class Folder:
     """The images with what their folders and their rows say."""
 
-    def __init__(self, root: str, files: list[File], rows: list[Row], split: str | None, corners: bool) -> None:
-        self._root, self._files, self._split, self._corners = root, files, split, corners
+    def __init__(self, root: str, files: list[File], rows: list[Row], split: str | None, reading: Reading) -> None:
+        self._root, self._files, self._split, self._reading = root, files, split, reading
         self._rows: dict[str, list[Row]] = {}
         self._inside: set[str] = set()
         """Images that are only a part of a row's."""
@@ -148,7 +144,7 @@ class Folder:
             where=id,
         )
         for row in rows:
-            say(sample, copy.deepcopy(row), self._corners)
+            say(sample, row, self._reading)
         if self._split is not None:
             sample.split = self._split
         if not sample.labels and file.label is not None:
@@ -163,31 +159,40 @@ def _look_through(source: Source) -> None:
     for sample in source:
         count += 1
         of_images.update(sample.labels)
-        of_objects.update(annotation.category for annotation in sample.annotations or ())
-        kinds |= {
-            kind
-            for kind, there in (
-                ("class", sample.labels),
-                ("boxes", sample.annotations is not None),
-                ("masks", any(annotation.segmentation for annotation in sample.annotations or ())),
-                ("attributes", any(annotation.attributes for annotation in sample.annotations or ())),
-                ("captions", sample.captions),
-                ("qa", sample.questions),
-            )
-            if there
-        }
+        kinds |= {"class"} if sample.labels else set()
+        kinds |= {"boxes"} if sample.annotations is not None else set()
+        for annotation in sample.annotations or ():
+            of_objects.add(annotation.category)
+            if annotation.segmentation:
+                kinds.add("masks")
+            if annotation.keypoints:
+                kinds.add("keypoints")
+            if annotation.attributes:
+                kinds.add("attributes")
+        kinds |= {"captions"} if sample.captions else set()
+        kinds |= {"qa"} if sample.questions else set()
     source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
     source.of_images, source.of_objects = of_images, of_objects
 
 
-def _sized(source: Source) -> Iterator[tuple[Box, int, int]]:
-    """Yield the boxes of the first images with their sizes."""
-    sizes = Sizes()
-    for sample in islice((sample for sample in source if sample.annotations), PROBED):
-        size = sizes.of(sample.images[0])
-        for annotation in sample.annotations or ():
-            if annotation.bbox is not None and size is not None:
-                yield annotation.bbox, *size
+def _probed(root: str, rows: list[Row], objects: Objects) -> list[Probe]:
+    """Return the boxes of the first rows that have any, with the sizes of their images."""
+    found: list[Probe] = []
+    images = 0
+    for row in rows:
+        boxes = probes(row.values, objects, partial(_sizes, f"{root}/{row.paths[0]}"), row.where)
+        found += boxes
+        images += bool(boxes)
+        if images == PROBED:
+            break
+    return found
+
+
+def _sizes(path: str) -> list[tuple[int, int]]:
+    try:
+        return sizes_of(Image(path, path))
+    except RecordError:
+        return []
 
 
 def _refuse(source: Source, table: Table, path: str) -> None:

@@ -2,26 +2,60 @@
 
 from __future__ import annotations
 
+import copy
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
+from msgspec import Struct
+
+from labels2chat.adapters.hf.columns import objects_in
+from labels2chat.adapters.hf.features import Feature, of_row
+from labels2chat.adapters.hf.objects import FORMATS, Objects, read_objects
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
-from labels2chat.masks import is_finite
-from labels2chat.types import Annotation, Box, Problem, Question, Sample
+from labels2chat.types import Problem, Question, Sample
 
 CAPTIONS = ("caption", "captions", "text")
 CLASSES = ("label", "labels", "class", "classes", "category", "categories")
 QUESTIONS = ("question", "questions")
 ANSWERS = ("answer", "answers")
-_OF_OBJECTS = ("category", "categories", "label", "labels", "class", "classes", "category_id", "name")
-_OF_BOXES = ("bbox", "bboxes", "box", "boxes")
 
 
-def say(sample: Sample, row: Row, corners: bool) -> None:
-    """Add a row's captions, questions, classes and objects to its sample; whatever else it says is metadata."""
+class Reading(Struct):
+    """How rows are read."""
+
+    objects: Objects | None
+    """Where their objects are."""
+    order: str = "xywh"
+    relative: bool = False
+    """Whether boxes are fractions of the image."""
+    classes: Iterable[str] = ()
+    """Every class of objects."""
+
+
+def reading_of(rows: Iterable[Row], bbox_format: str | None) -> Reading:
+    """Find out where the rows' objects are, as `hf` does: in a column of them, or in columns side by side."""
+    features: dict[str, Feature] = {}
+    for row in rows:
+        of_row(row.values, features)
+    objects = objects_in(features)
+    if objects is None and "objects" in features and features["objects"].kind in ("list", "struct"):
+        objects = Objects(["objects"], "objects")
+    return Reading(objects, *FORMATS[bbox_format or "coco"])
+
+
+def say(sample: Sample, row: Row, reading: Reading) -> None:
+    """Add a row's objects, captions, questions and classes to its sample; whatever else it says is metadata.
+
+    Nothing in the sample is the row's own, which is read again with the next walk.
+    """
     values = dict(row.values)
+    if reading.objects is not None:
+        _add_objects(sample, row, reading.objects, reading)
+        for name in reading.objects.columns:
+            values.pop(name, None)
     for key in CAPTIONS:
         if key in values and _is_text(values[key]):
             sample.captions += [" ".join(text.split()) for text in _texts(values.pop(key)) if text.strip()]
@@ -30,14 +64,12 @@ def say(sample: Sample, row: Row, corners: bool) -> None:
             names = [class_name(value) for value in _list(values.pop(key))]
             sample.labels = list(dict.fromkeys([*sample.labels, *(name for name in names if name is not None)]))
     _add_questions(sample, values)
-    if "objects" in values and isinstance(values["objects"], dict | list):
-        _add_objects(sample, values.pop("objects"), corners, row.where)
     split = values.pop("split", None) if isinstance(values.get("split"), str) and values["split"] else None
     if split is not None:
         sample.split = SPLITS.get(split.lower(), split)
     for key, value in values.items():
-        if value is not None and value != "":
-            sample.metadata.setdefault(key, value)
+        if value is not None and value != "" and key not in sample.metadata:
+            sample.metadata[key] = copy.deepcopy(value)
 
 
 def class_name(value: Any) -> str | None:
@@ -47,6 +79,27 @@ def class_name(value: Any) -> str | None:
     if value is None or value == "" or value == -1 or value == "-1":
         return None
     return unicodedata.normalize("NFC", str(value))
+
+
+def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -> None:
+    """Add a row's objects to those of other rows of its image. No class of which one was lost is sure any more."""
+    found, problems, lost = read_objects(row.values, objects, reading.order, reading.relative)
+    sample.problems += [Problem(p.code, p.message, f"{row.where} {p.where}".strip()) for p in problems]
+    sample.doubt([*(name for name in lost if name is not None), *(reading.classes if None in lost else ())])
+    if found is None:
+        return
+    before = sample.annotations or []
+    for number, annotation in enumerate(found, len(before)):
+        annotation.category = unicodedata.normalize("NFC", annotation.category)
+        if annotation.attributes or isinstance(annotation.segmentation, dict):
+            own = copy.deepcopy((annotation.attributes, annotation.segmentation))
+            annotation.attributes, annotation.segmentation = own
+        if before and objects.known.id is None:
+            annotation.id = number
+    sample.annotations = before + found
+    if reading.relative:
+        for image in sample.images:
+            image.frame = "relative"
 
 
 def _add_questions(sample: Sample, values: dict[str, Any]) -> None:
@@ -76,71 +129,6 @@ def _add_questions(sample: Sample, values: dict[str, Any]) -> None:
         sample.questions.append(Question(question, answers, [str(choice) for choice in _list(choices)]))
     for name in (key, *ANSWERS, "choices"):
         values.pop(name, None)
-
-
-def _add_objects(sample: Sample, objects: Any, corners: bool, where: str) -> None:
-    """Read {bbox: [...], category: [...]} or [{bbox, category}, ...]."""
-    records, fault = _records(objects)
-    if fault:
-        sample.problems.append(Problem("annotation.bad_record", fault, where))
-        return
-    annotations = sample.annotations or []
-    lost = 0
-    for number, record in enumerate(records):
-        place = f"{where} object {number}"
-        box, problem = _box(record, corners, place)
-        name = next((class_name(record[key]) for key in _OF_OBJECTS if record.get(key) is not None), None)
-        if problem is None and name is None:
-            problem = Problem("annotation.unknown_category", "no category", place)
-        if problem is not None or name is None:
-            lost += 1
-            sample.problems += [problem] if problem is not None else []
-            sample.doubt([name] if name is not None else [])
-            continue
-        used = {*_OF_BOXES, *_OF_OBJECTS, "id", "area", "iscrowd", "segmentation"}
-        area = record.get("area")
-        annotations.append(
-            Annotation(
-                name,
-                box,
-                record["id"] if isinstance(record.get("id"), int | str) else None,
-                bool(record.get("iscrowd")),
-                float(area) if isinstance(area, int | float) and is_finite(area) else None,
-                record.get("segmentation") or None,
-                attributes={key: value for key, value in record.items() if key not in used and value is not None},
-            )
-        )
-    if annotations or not lost:
-        sample.annotations = annotations
-
-
-def _records(objects: Any) -> tuple[list[dict[str, Any]], str]:
-    if isinstance(objects, dict):
-        columns = {key: value for key, value in objects.items() if isinstance(value, list)}
-        if len({len(column) for column in columns.values()}) > 1:
-            return [], "objects: the lists have different lengths"
-        rows = zip(*columns.values(), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows], ""
-    if not all(isinstance(record, dict) for record in objects):
-        return [], "objects: a list of {bbox, category}, or lists in an object"
-    return objects, ""
-
-
-def _box(record: dict[str, Any], corners: bool, place: str) -> tuple[Box | None, Problem | None]:
-    value = next((record[key] for key in _OF_BOXES if record.get(key) is not None), None)
-    numbers = value if isinstance(value, list) and all(isinstance(n, int | float) for n in value) else []
-    if len(numbers) != 4:
-        return None, Problem("annotation.bad_record", f"bbox {value!r} is no list of four numbers", place)
-    if not all(map(is_finite, numbers)):
-        return None, Problem("box.not_finite", f"bbox {str(value)[:100]}", place)
-    x, y, w, h = map(float, numbers)
-    if corners:
-        w, h = w - x, h - y
-    if not is_finite(x + y + w + h):
-        return None, Problem("box.not_finite", f"bbox {value}", place)
-    if not (w > 0 and h > 0):
-        return None, Problem("box.empty", f"bbox {value}", place)
-    return (x, y, w, h), None
 
 
 def _list(value: Any) -> list[Any]:

@@ -7,7 +7,6 @@ relative to the folder of the metadata file, `*_file_name` and `file_names` put 
 from __future__ import annotations
 
 import csv
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from labels2chat.adapters.hf.lines import parse
 from labels2chat.errors import MissingExtraError, SourceError
 from labels2chat.types import Problem, bad_split
 
@@ -112,7 +112,7 @@ def _rows(path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[int,
                 if not line.strip():
                     continue
                 try:
-                    values = json.loads(line)
+                    values = parse(line)
                 except (ValueError, RecursionError):
                     values = None
                 if isinstance(values, dict):
@@ -156,13 +156,13 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _cell(value: str) -> Any:
-    """Read a cell of CSV: lists and objects are written as JSON, all else is text."""
+    """Read a cell of CSV: None where it is empty, lists and objects where it is the JSON of one, else text."""
     if value[:1] in ("[", "{"):
         try:
-            return json.loads(value)
+            return parse(value)
         except (ValueError, RecursionError):
             return value
-    return value
+    return value or None
 
 
 def _files(values: dict[str, Any]) -> tuple[set[str], list[Any]]:
