@@ -208,6 +208,15 @@ def test_a_side_value_that_can_not_be_read_leaves_the_rest(value: Any, make_coco
     assert source.notes.get("unreadable_values", 0) == (0 if value is None else 2)
 
 
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+def test_a_value_that_can_not_be_written_again_beside_a_bad_record(low_memory: str, make_coco: MakeCoco) -> None:
+    records = [box(keypoints="\ud800"), box(id=2, segmentation=2**63)]
+    source = read(f"coco:{make_coco(images=[image()], annotations=records)}", low_memory=low_memory)
+    (sample,) = source
+    assert [annotation.keypoints for annotation in sample.annotations or ()] == [[], []]
+    assert {problem.code for problem in sample.problems} == {"keypoints.bad"}
+
+
 @pytest.mark.parametrize("key", ["ignore", "IsGroupOf", "isGroupOf", "is_group_of"])
 def test_ignored_objects_can_be_left_out(key: str, make_coco: MakeCoco) -> None:
     records = [box(id=1, **{key: 0}), box(id=2, **{key: 1}), box(id=3, image_id=2, **{key: True})]

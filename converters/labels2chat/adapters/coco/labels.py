@@ -231,7 +231,7 @@ def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> 
     described = [field for field in keys.values() if field not in _NO_ATTRIBUTES]
     if described and "attributes" not in kinds:
         values = (getattr(record, field, None) for record in annotations for field in described)
-        if any(says(value) if isinstance(value, Raw) else value for value in values):
+        if any(map(says, values)):
             kinds.add("attributes")
     for record in boxless:
         if record.segments_info is not None or outlined(record):
@@ -250,9 +250,9 @@ def all_sound(annotations: list[Any]) -> bool:
 
 
 def says(value: Any) -> bool:
-    """Whether the JSON text of a value is more than [], [[]], {}, "" or null."""
-    if value is None:
-        return False
+    """Whether a value is more than [], [[]], {}, "" or null: its JSON text, or itself where it has none."""
+    if type(value) is not Raw:
+        return value not in (None, [], [[]], {}, "")
     return len(value) > SHORT or bytes(value).translate(None, b" \t\r\n") not in _NOTHING
 
 

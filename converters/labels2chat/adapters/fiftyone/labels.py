@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from labels2chat.adapters.fiftyone.fields import OBJECTS, Field, is_class
 from labels2chat.adapters.fiftyone.pixels import Grid, class_rles, decode, object_rle, open_mask
 from labels2chat.errors import RecordError
+from labels2chat.masks import is_finite
 from labels2chat.types import Annotation, Box, Keypoint, Problem, Sample
 
 Document = dict[str, Any]
@@ -163,12 +164,14 @@ def _box(item: Document) -> Box:
         if w > 0 and h > 0 and math.isfinite(x + y + w + h):
             return x, y, w, h
         if math.isfinite(x + y + w + h):
-            raise RecordError("box.empty", f"bounding_box {bbox}")
+            raise RecordError("box.empty", f"bounding_box {bbox!r:.100}")
     except (TypeError, ValueError) as error:
         if isinstance(error, RecordError):
             raise
         raise RecordError("annotation.bad_record", f"bounding_box {bbox}: not four numbers") from None
-    raise RecordError("box.not_finite", f"bounding_box {bbox}")
+    except OverflowError:  # an integer beyond all floats
+        pass
+    raise RecordError("box.not_finite", f"bounding_box {bbox!r:.100}")
 
 
 def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[Annotation]:
@@ -179,10 +182,10 @@ def _polyline(one: Field, item: Document, sample: Sample, how: How) -> Iterator[
     rings = []
     shapes = item.get("points")
     for shape in shapes if isinstance(shapes, list | tuple) else ():
-        ring = [float(number) for point in _points(shape) for number in point]
-        if not all(map(math.isfinite, ring)):
+        numbers = [number for point in _points(shape) for number in point]
+        if not all(map(is_finite, numbers)):
             raise RecordError("segmentation.bad", "a point of the polyline is NaN or infinite")
-        rings.append(ring)
+        rings.append([*map(float, numbers)])
     rings = [ring for ring in rings if ring]
     if not rings:
         raise RecordError("segmentation.bad", "the polyline has no points")
@@ -201,7 +204,7 @@ def _keypoint(one: Field, item: Document, sample: Sample, how: How) -> Iterator[
     """Read points; NaN stands for a missing one."""
     annotation = _annotation(item, None, how)
     for number, (x, y) in enumerate(_points(item.get("points") or ())):
-        if math.isfinite(x) and math.isfinite(y):
+        if is_finite(x) and is_finite(y):
             name = one.points[number] if number < len(one.points) else str(number)
             annotation.keypoints.append(Keypoint(name, x, y))
     if not annotation.keypoints:
@@ -243,7 +246,7 @@ def _annotation(item: Document, bbox: Box | None, how: How) -> Annotation:
     if item.get("iscrowd"):
         annotation.iscrowd = True
     score = item.get("confidence")
-    if isinstance(score, int | float) and math.isfinite(score):
+    if isinstance(score, int | float) and is_finite(score):
         annotation.score = score
     annotation.attributes = attributes(item, how.verdicts)
     return annotation
