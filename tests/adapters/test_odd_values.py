@@ -178,6 +178,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def replaced(document: Any, place: tuple[Any, ...], value: Any) -> Any:
+    document = deepcopy(document)
     holder = document
     for key in place[:-1]:
         holder = holder[key]
