@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any
 
-from labels2chat.adapters.hf.features import Feature, of_row
+from labels2chat.adapters.hf.features import Feature, Row, learnt
 from labels2chat.adapters.hf.lines import OPENERS, parse
 from labels2chat.adapters.hf.objects import words
 from labels2chat.adapters.hf.pictures import Cell, FilePictures, Reference, Spool
@@ -25,8 +25,6 @@ PROBLEMS = "__problems__"
 """Where a row keeps what is wrong with its files."""
 _READ = 64 << 20
 """A member of labels is no larger."""
-
-Row = dict[str, Any]
 
 
 class _Member(tarfile.TarInfo):
@@ -56,8 +54,7 @@ class ArchivePart:
         self.passed_over: set[str] = set()
         self.count: int | None = 0
         self._whole = os.path.splitext(path)[1].lower() not in {*OPENERS, ".tgz"}
-        for row in self._read(self.problems, keep=False):
-            of_row(row, self.features)
+        for _ in learnt(self._read(self.problems, keep=False), self.features):
             self.count += 1
         self.features.pop(PROBLEMS, None)
 

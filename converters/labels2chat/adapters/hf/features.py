@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from labels2chat.adapters.hf.pictures import Cell
 
 _VALUES = {"string": "text", "large_string": "text", "bool": "bool", "binary": "bytes", "large_binary": "bytes"}
 _LISTS = ("List", "LargeList", "Sequence")
+Row = dict[str, Any]
 _BUILT = ("list", "struct", "image")
 _LOOKED_AT = 4
 """Items of a list whose kinds are compared: a polygon's thousandth number is like its first."""
@@ -152,14 +153,19 @@ def of_value(value: Any) -> Feature:
     return Feature("other")
 
 
-def of_row(row: Mapping[str, Any], known: dict[str, Feature]) -> None:
-    """Add what a row shows to what is known of the columns."""
-    for key, value in row.items():
-        feature = known.get(key)
-        if feature is None:
-            known[key] = of_value(value)
-        elif value is not None and not feature.settled:
-            known[key] = merge(feature, of_value(value))
+def learnt(rows: Iterable[Row], known: dict[str, Feature]) -> Iterator[Row]:
+    """Yield the rows, and add what they show to what is known of the columns."""
+    settled: set[str] = set()
+    for row in rows:
+        if not settled.issuperset(row):
+            for key, value in row.items():
+                if key not in known:
+                    known[key] = of_value(value)
+                elif value is not None and key not in settled:
+                    known[key] = merge(known[key], of_value(value))
+                if key not in settled and known[key].settled:
+                    settled.add(key)
+        yield row
 
 
 def parsed(value: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import msgspec
 
-from labels2chat.adapters.hf.features import Feature, of_row
+from labels2chat.adapters.hf.features import Feature, Row, learnt
 from labels2chat.errors import SourceError
 from labels2chat.types import Problem
 
@@ -26,8 +26,6 @@ OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _RECORDS = ("data", "rows", "records", "examples", "samples", "annotations")
 """Keys under which a JSON object may hold its list of records."""
 _LONGEST_FIELD = 1 << 28
-
-Row = dict[str, Any]
 
 
 class LinesPart:
@@ -40,8 +38,7 @@ class LinesPart:
         self.problems: list[Problem] = []
         self.count: int | None = 0
         self._digest = hashlib.sha256(f"{name}\0{split}\0".encode())
-        for row in self._read(self.problems):
-            of_row(row, self.features)
+        for _ in learnt(self._read(self.problems), self.features):
             self.count += 1
         with open(path, "rb") as file:
             self._digest.update(hashlib.file_digest(file, "sha256").digest())

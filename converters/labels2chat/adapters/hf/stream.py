@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from labels2chat.adapters.hf.features import Feature, of_json, of_row, parsed
+from labels2chat.adapters.hf.features import Feature, Row, learnt, of_json, parsed
 from labels2chat.errors import Labels2ChatError, SourceError
 from labels2chat.types import Problem
 
 LOOKED_AT = 100
 """Rows that tell the columns of a stream which doesn't know its features."""
-
-Row = dict[str, Any]
 
 
 class StreamPart:
@@ -41,8 +39,8 @@ class StreamPart:
     def _look(self) -> bool:
         found = {} if self._known else self.features
         rows = self.rows(sorted(self._json), [])
-        for row in islice(rows, LOOKED_AT):
-            of_row(row, found)
+        for _ in learnt(islice(rows, LOOKED_AT), found):
+            pass
         self.features |= found
         return next(rows, None) is not None
 

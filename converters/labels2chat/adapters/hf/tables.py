@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labels2chat.adapters.hf.arrays import ArrowPictures, ParquetPictures, TablePictures, leaves, mapped, stamp
-from labels2chat.adapters.hf.features import Feature, of_json, of_row, of_schema, parsed
+from labels2chat.adapters.hf.features import Feature, Row, learnt, of_json, of_schema, parsed
 from labels2chat.adapters.hf.pages import PlainPictures, plain_leaf
 from labels2chat.adapters.hf.pictures import Cell, Reference
 from labels2chat.errors import SourceError
@@ -23,8 +23,6 @@ _TEXT_BYTES = 8 << 20
 """Bytes of pictures in text that are turned into Python values at once."""
 _LABEL_BYTES = 64 << 20
 """Bytes of label columns that a fingerprint looks at; the footer tells of the rest."""
-
-Row = dict[str, Any]
 
 
 class ParquetPart:
@@ -252,8 +250,8 @@ def _unfold_json(part: ParquetPart | TablePart) -> None:
     part.json = {name for name, feature in part.features.items() if feature.inner.kind == "json"}
     if part.json:
         found: dict[str, Feature] = {}
-        for row in part.rows(sorted(part.json), []):
-            of_row(row, found)
+        for _ in learnt(part.rows(sorted(part.json), []), found):
+            pass
         part.features |= found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from labels2chat.adapters.hf.columns import objects_in
-from labels2chat.adapters.hf.features import Feature, of_row
+from labels2chat.adapters.hf.features import Feature, learnt
 from labels2chat.adapters.hf.objects import FORMATS, Objects, read_objects
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
@@ -38,8 +38,8 @@ class Reading(Struct):
 def reading_of(rows: Iterable[Row], bbox_format: str | None) -> Reading:
     """Find out where the rows' objects are, as `hf` does: in a column of them, or in columns side by side."""
     features: dict[str, Feature] = {}
-    for row in rows:
-        of_row(row.values, features)
+    for _ in learnt((row.values for row in rows), features):
+        pass
     objects = objects_in(features)
     if objects is None and "objects" in features and features["objects"].kind in ("list", "struct"):
         objects = Objects(["objects"], "objects")
