@@ -590,6 +590,7 @@ def test_detected_without_a_scheme(way: Callable[[Path], str], tmp_path: Path) -
     ("files", "message"),
     [
         ({"notes.txt": b"x"}, "holds no parquet, arrow, json, jsonl, csv or tar file (1 other files there)"),
+        ({"1.JPG": b"x"}, "(1 other files there); read its images with imagefolder:"),
         ({}, "(nothing there)"),
         ({"a.jsonl": b"", "b.csv": b""}, "files of several kinds (1 lines, 1 csv)"),
         ({"a.parquet": b"PAR1 no more"}, "a.parquet is no whole parquet file"),

@@ -112,7 +112,9 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     others = kinds.pop("", 0)
     if not kinds:
         what = f"{others} other files" if others else "nothing"
-        raise SourceError(f"{path} holds no parquet, arrow, json, jsonl, csv or tar file ({what} there)")
+        pictures = any(os.path.splitext(name)[1].lower() in _PICTURES for name in names)
+        hint = f"; read its images with imagefolder:{path}" if pictures else ""
+        raise SourceError(f"{path} holds no parquet, arrow, json, jsonl, csv or tar file ({what} there){hint}")
     kind = next((kind for kind in ("parquet", "arrow") if kind in kinds), None)
     if kind is None and len(kinds) > 1:
         listing = ", ".join(f"{count} {name}" for name, count in kinds.items())
