@@ -1,8 +1,10 @@
-"""The 5,000 JPEGs of bench_inline in a parquet file, as datasets writes it, into chat JSONL."""
+"""The 5,000 JPEGs of bench_inline in a parquet file, as datasets writes it, and in an imagefolder, into chat JSONL."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,12 @@ from tests.benchmarks.contest import contest, data_folder, scratch, show
 
 COUNT = bench_inline.COUNT
 CLASSES = [f"class {i}" for i in range(20)]
-IMPORTS = ("pyarrow.parquet", "labels2chat.adapters.hf", "labels2chat.targets.chat")
+IMPORTS = (
+    "pyarrow.parquet",
+    "labels2chat.adapters.hf",
+    "labels2chat.adapters.imagefolder",
+    "labels2chat.targets.chat",
+)
 """What the command imports once it knows its source and its target."""
 
 
@@ -59,11 +66,32 @@ def write(name: str) -> None:
     load(name)
 
 
+def make_folder(folder: Path) -> Path:
+    """Put a table of the boxes beside the pictures."""
+    done, inline = folder / f"imagefolder-{COUNT}", bench_inline.make(folder)
+    if (done / "train" / "metadata.jsonl").exists():
+        return done
+    shutil.rmtree(done, ignore_errors=True)
+    (done / "train").mkdir(parents=True)
+    content = json.loads((inline / "instances.json").read_text())
+    names = {image["id"]: image["file_name"] for image in content["images"]}
+    rows = {name: {"bbox": list[Any](), "category": list[Any]()} for name in names.values()}
+    for a in content["annotations"]:
+        rows[names[a["image_id"]]]["bbox"].append(a["bbox"])
+        rows[names[a["image_id"]]]["category"].append(CLASSES[a["category_id"]])
+    for name in rows:
+        os.link(inline / "images" / name, done / "train" / name)
+    lines = (json.dumps({"file_name": name, "objects": objects}) + "\n" for name, objects in rows.items())
+    (done / "train" / "metadata.jsonl").write_text("".join(lines))
+    return done
+
+
 def ours(path: str, workers: int | None = None) -> None:
     """The command, with all its checks."""
     from labels2chat import convert
 
-    convert(f"hf:{path}", "detect", f"{scratch()}/out", workers=workers)
+    scheme = "imagefolder" if os.path.isdir(path) else "hf"
+    convert(f"{scheme}:{path}", "detect", f"{scratch()}/out", workers=workers)
 
 
 def ours_of_two(path: str) -> None:
@@ -73,21 +101,20 @@ def ours_of_two(path: str) -> None:
 
 def main() -> None:
     """Print the ratios."""
-    path = make(data_folder())
-    here = "tests.benchmarks.bench_hf:"
-    others = "tests.benchmarks.hf_contestants:"
-    names = {
-        "labels2chat": here + "ours",
-        "labels2chat, 2 workers": here + "ours_of_two",
-        "for row in ds: decode only": others + "decode_only",
+    here, others = "tests.benchmarks.bench_hf:", "tests.benchmarks.hf_contestants:"
+    once = {
+        "ds.map and to_json": others + "map_to_json",
+        "for row in ds: encode": others + "loop",
+        "load_dataset, decode only": others + "load_and_decode",
     }
-    results = contest(names, [str(path)])
-    results |= contest(
-        {
-            "ds.map and to_json": others + "map_to_json",
-            "for row in ds: encode": others + "loop",
-        },
-        [str(path)],
-        rounds=1,
-    )
-    show(f"hf: {COUNT:,} JPEGs in parquet into chat JSONL", results, COUNT, "images", "labels2chat")
+    for what, path in (("parquet", make(data_folder())), ("an imagefolder", make_folder(data_folder()))):
+        results = contest(
+            {
+                "labels2chat": here + "ours",
+                "labels2chat, 2 workers": here + "ours_of_two",
+                "for row in ds: decode only": others + "decode_only",
+            },
+            [str(path)],
+        )
+        results |= contest(once, [str(path)], rounds=1)
+        show(f"hf: {COUNT:,} JPEGs in {what} into chat JSONL", results, COUNT, "images", "labels2chat")

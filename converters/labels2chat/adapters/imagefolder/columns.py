@@ -56,6 +56,8 @@ def say(sample: Sample, row: Row, reading: Reading) -> None:
         _add_objects(sample, row, reading.objects, reading)
         for name in reading.objects.columns:
             values.pop(name, None)
+    if not values:
+        return
     for key in CAPTIONS:
         if key in values and _is_text(values[key]):
             sample.captions += [" ".join(text.split()) for text in _texts(values.pop(key)) if text.strip()]
@@ -84,13 +86,16 @@ def class_name(value: Any) -> str | None:
 def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -> None:
     """Add a row's objects to those of other rows of its image. No class of which one was lost is sure any more."""
     found, problems, lost = read_objects(row.values, objects, reading.order, reading.relative)
-    sample.problems += [Problem(p.code, p.message, f"{row.where} {p.where}".strip()) for p in problems]
-    sample.doubt([*(name for name in lost if name is not None), *(reading.classes if None in lost else ())])
+    if problems:
+        sample.problems += [Problem(p.code, p.message, f"{row.where} {p.where}".strip()) for p in problems]
+    if lost:
+        sample.doubt([*(name for name in lost if name is not None), *(reading.classes if None in lost else ())])
     if found is None:
         return
     before = sample.annotations or []
     for number, annotation in enumerate(found, len(before)):
-        annotation.category = unicodedata.normalize("NFC", annotation.category)
+        if not annotation.category.isascii():
+            annotation.category = unicodedata.normalize("NFC", annotation.category)
         if annotation.attributes or isinstance(annotation.segmentation, dict):
             own = copy.deepcopy((annotation.attributes, annotation.segmentation))
             annotation.attributes, annotation.segmentation = own
