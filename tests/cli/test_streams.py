@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, TiffImagePlugin
 
 Cli = Callable[..., Any]
 Process = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -52,6 +55,24 @@ def test_json_of_each_command(
     else:
         assert keys <= set(content)
     assert all(line.startswith("warning: ") for line in done.err.splitlines())
+
+
+@pytest.mark.parametrize("engine", ["processes", "threads"])
+def test_what_a_library_warns_of_is_not_said_beside_what_we_say(engine: str, process: Process, tmp_path: Path) -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[270] = "a description"
+    made = io.BytesIO()
+    Image.new("RGB", (40, 30)).save(made, "TIFF", tiffinfo=tags)
+    data = bytearray(made.getvalue())
+    at = data.index(struct.pack("<HH", 270, 2)) + 4  # the tag's number and type; then the length of its text
+    data[at : at + 4] = struct.pack("<I", 1 << 24)
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "1.tif").write_bytes(data)
+    words = ["convert", "photos", "-t", "classify", "--engine", engine]
+    assert process(*words, "-o", "out").stderr.count(b"\n") == 1  # of the target: ten examples are needed
+    if engine == "threads":
+        told = process(*words, "-o", "again", env={**os.environ, "PYTHONWARNINGS": "default"})
+        assert b"Tag data larger than file" in told.stderr
 
 
 @pytest.mark.parametrize("words", [CONVERT, [*CONVERT, "--dry-run"], ["inspect", "photos"], ["validate", "made"]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     0 done, 1 could not be done, 2 usage, 3 too many rejects, 4 validate found errors, 5 OUT holds something else,
     130 and 143 interrupted and resumable.
     """
+    if not sys.warnoptions:  # -W or PYTHONWARNINGS; else libraries' words about a bad file are no news beside ours
+        warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
             stream.reconfigure(errors="backslashreplace")  # a name may have letters that the terminal has not
