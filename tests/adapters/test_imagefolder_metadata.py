@@ -362,6 +362,10 @@ POINTS = [Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)]
                 "metadata": {"year": 2020},
             },
         ),
+        (
+            {"objects": '[{"bbox": [1, 2, 3, 4], "label": "cat"}]'},
+            {"annotations": [Annotation("cat", (1, 2, 3, 4), 0)]},
+        ),
         ({"objects": {"bbox": [], "category": []}}, {"annotations": []}),
         ({"objects": []}, {"annotations": []}),
         ({"objects": None}, {}),

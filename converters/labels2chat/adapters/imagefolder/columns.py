@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -35,14 +35,20 @@ class Reading(Struct):
     """Every class of objects."""
 
 
-def reading_of(rows: Iterable[Row], bbox_format: str | None) -> Reading:
-    """Find out where the rows' objects are, as `hf` does: in a column of them, or in columns side by side."""
+def reading_of(rows: Sequence[Row], bbox_format: str | None) -> Reading:
+    """Find out where the rows' objects are, as `hf` does: in a column of them, or in columns side by side.
+
+    Where there is nothing to see of objects, a column of that name holds them if it holds lists, or JSON in text.
+    """
     features: dict[str, Feature] = {}
     for _ in learnt((row.values for row in rows), features):
         pass
     objects = objects_in(features)
-    if objects is None and "objects" in features and features["objects"].kind in ("list", "struct"):
-        objects = Objects(["objects"], "objects")
+    if objects is None:
+        values = (row.values.get("objects") for row in rows)
+        first = next((value for value in values if value is not None), None)
+        if isinstance(first, list | dict) or (isinstance(first, str) and first.lstrip()[:1] in ("[", "{")):
+            objects = Objects(["objects"], "objects")
     return Reading(objects, *FORMATS[bbox_format or "coco"])
 
 
