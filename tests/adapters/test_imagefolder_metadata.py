@@ -327,6 +327,14 @@ POINTS = [Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)]
         ),
         ({"questions": ["Q?"], "answers": ["A", "B"]}, {"metadata": {"questions": ["Q?"], "answers": ["A", "B"]}}),
         ({"answer": "A"}, {"metadata": {"answer": "A"}}),
+        ({"prompt": "Q?", "response": "A"}, {"questions": [Question("Q?", ["A"])]}),
+        (
+            {"conversations": [{"from": "human", "value": "<image>\nQ?"}, {"from": "gpt", "value": "A"}], "by": "Ann"},
+            {"questions": [Question("Q?", ["A"])], "metadata": {"by": "Ann"}},
+        ),
+        ({"description": "A cat."}, {"captions": ["A cat."]}),
+        ({"prompt": "a cat", "label": "cat"}, {"labels": ["cat"], "metadata": {"prompt": "a cat"}}),
+        ({"caption": "A cat.", "description": "Long."}, {"captions": ["A cat."], "metadata": {"description": "Long."}}),
         (
             {"objects": {"bbox": [[1, 2, 3, 4]], "category": ["cat"], "area": [12], "id": [7], "iscrowd": [1]}},
             {"annotations": [Annotation("cat", (1, 2, 3, 4), 7, True, 12)]},

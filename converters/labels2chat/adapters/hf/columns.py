@@ -52,6 +52,11 @@ class Questions(Struct):
     column: str | None = None
     turns: bool = False
 
+    @property
+    def columns(self) -> list[str]:
+        """The row's columns that are read."""
+        return [self.column] if self.column else [name for name in (self.question, self.answer, self.choices) if name]
+
 
 class Columns(Struct):
     """What is read of a row."""
@@ -73,8 +78,7 @@ class Columns(Struct):
         """Every column but the pictures."""
         single = [self.label, self.id, self.width, self.height]
         if self.questions is not None:
-            own = [self.questions.question, self.questions.answer, self.questions.choices]
-            single += [self.questions.column] if self.questions.column else own
+            single += self.questions.columns
         found = [name for name in single if name] + self.captions + self.metadata
         return list(dict.fromkeys(found + (self.objects.columns if self.objects else [])))
 
@@ -109,9 +113,7 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str, de
     if given["caption"] is not None:
         columns.captions = given["caption"]
     else:
-        usual = _CAPTION[:-3] if columns.questions is not None else _CAPTION
-        first = _first(usual, left, ("text", "struct"))
-        columns.captions = [first] if first else _numbered(left)
+        columns.captions = captions_in(left, columns.questions)
     left = {name: feature for name, feature in left.items() if name not in columns.captions}
     columns.label = _only(given["label"]) if given["label"] is not None else _label(left)
     columns.id, columns.id_given = _only(given["id"]), bool(given["id"])
@@ -220,6 +222,18 @@ def _label(features: dict[str, Feature]) -> str | None:
     typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
     plain = ("text", "int", "bool", "float", "class")
     return _first(_LABEL, typed, ("class",)) or next(iter(typed), None) or _first(_LABEL, features, plain)
+
+
+def captions_in(features: dict[str, Feature], questions: Questions | None) -> list[str]:
+    """Find the columns of captions. Beside questions, text is not one."""
+    usual = _CAPTION[:-3] if questions is not None else _CAPTION
+    first = _first(usual, features, ("text", "struct"))
+    return [first] if first else _numbered(features)
+
+
+def questions_in(features: dict[str, Feature]) -> Questions | None:
+    """Find the questions: in columns side by side, in a column of them, or in a conversation."""
+    return _questions(dict.fromkeys(ROLES), features, features)
 
 
 def _questions(

@@ -54,7 +54,7 @@ def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
         if columns.objects is not None:
             _add_objects(sample, row, columns.objects, reading)
         if columns.questions is not None:
-            _add_questions(sample, row, columns.questions, features)
+            add_questions(sample, row, columns.questions, features)
         for name in columns.metadata:
             value = row[name]
             if value is not None and is_plain(value):
@@ -182,7 +182,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield from _texts(value[key]) if key else ()
 
 
-def _add_questions(sample: Sample, row: dict[str, Any], names: Questions, features: dict[str, Feature]) -> None:
+def add_questions(sample: Sample, row: dict[str, Any], names: Questions, features: dict[str, Feature]) -> None:
+    """Add what a row asks and answers; what lacks the one or the other is a problem."""
     if names.column is not None and names.turns:
         sample.questions += _spoken(row[names.column], names, sample)
         return

@@ -10,9 +10,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from labels2chat.adapters.hf.columns import objects_in
+from labels2chat.adapters.hf.columns import Questions, captions_in, objects_in, questions_in
 from labels2chat.adapters.hf.features import Feature, learnt
 from labels2chat.adapters.hf.objects import FORMATS, Objects, read_objects
+from labels2chat.adapters.hf.samples import add_questions
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
 from labels2chat.types import Problem, Question, Sample
@@ -28,6 +29,10 @@ class Reading(Struct):
 
     objects: Objects | None
     """Where their objects are."""
+    captions: Sequence[str]
+    questions: Questions | None
+    """Where questions are that aren't in columns of that name: in a conversation, in prompt and response."""
+    features: dict[str, Feature]
     order: str = "xywh"
     relative: bool = False
     """Whether boxes are fractions of the image."""
@@ -39,6 +44,7 @@ def reading_of(rows: Sequence[Row], bbox_format: str | None) -> Reading:
     """Find out where the rows' objects are, as `hf` does: in a column of them, or in columns side by side.
 
     Where there is nothing to see of objects, a column of that name holds them if it holds lists, or JSON in text.
+    What else `hf` knows captions and questions by counts where no column has their usual names here.
     """
     features: dict[str, Feature] = {}
     for _ in learnt((row.values for row in rows), features):
@@ -49,7 +55,14 @@ def reading_of(rows: Sequence[Row], bbox_format: str | None) -> Reading:
         first = next((value for value in values if value is not None), None)
         if isinstance(first, list | dict) or (isinstance(first, str) and first.lstrip()[:1] in ("[", "{")):
             objects = Objects(["objects"], "objects")
-    return Reading(objects, *FORMATS[bbox_format or "coco"])
+    taken = (*CLASSES, *(objects.columns if objects is not None else ()))
+    left = {name: feature for name, feature in features.items() if name not in taken}
+    questions = questions_in(left) if left.keys().isdisjoint(QUESTIONS) else None
+    asked = questions.columns if questions is not None else ()
+    captions: Sequence[str] = CAPTIONS
+    if left.keys().isdisjoint(CAPTIONS):
+        captions = captions_in({name: feature for name, feature in left.items() if name not in asked}, questions)
+    return Reading(objects, captions, questions, features, *FORMATS[bbox_format or "coco"])
 
 
 def say(sample: Sample, row: Row, reading: Reading) -> None:
@@ -64,7 +77,10 @@ def say(sample: Sample, row: Row, reading: Reading) -> None:
             values.pop(name, None)
     if not values:
         return
-    for key in CAPTIONS:
+    if reading.questions is not None:
+        asked = {name: values.pop(name, None) for name in reading.questions.columns}
+        add_questions(sample, asked, reading.questions, reading.features)
+    for key in reading.captions:
         if key in values and _is_text(values[key]):
             sample.captions += [" ".join(text.split()) for text in _texts(values.pop(key)) if text.strip()]
     for key in CLASSES:
