@@ -459,6 +459,13 @@ def test_boxes_as_fractions(format: str, box: list[float], tmp_path: Path) -> No
     assert annotation.bbox == pytest.approx((0.4, 0.3, 0.2, 0.4))
 
 
+def test_a_question_without_an_answer_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "Q?"}, {"from": "gpt", "value": "A"}, {"from": "human", "value": "R?"}]
+    source = read(f"imagefolder:{make(tmp_path, '1.jpg', rows=[{'file_name': '1.jpg', 'conversations': turns}])}")
+    assert problems(source) == [("question.no_answer", "metadata.jsonl row 1 conversations")]
+    assert [sample.questions for sample in source] == [[Question("Q?", ["A"])]]
+
+
 def test_the_class_of_a_lost_object_is_not_sure(tmp_path: Path) -> None:
     objects = {"bbox": [[1, 2, 3, 4], [1, 2, 3, 4], [1, 2, 0, 4]], "category": ["cat", None, "dog"]}
     sample, _ = read(

@@ -16,7 +16,7 @@ from labels2chat.adapters.hf.objects import FORMATS, Objects, read_objects
 from labels2chat.adapters.hf.samples import add_questions
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
-from labels2chat.types import Problem, Question, Sample
+from labels2chat.types import Question, Sample
 
 CAPTIONS = ("caption", "captions", "text")
 CLASSES = ("label", "labels", "class", "classes", "category", "categories")
@@ -70,6 +70,13 @@ def say(sample: Sample, row: Row, reading: Reading) -> None:
 
     Nothing in the sample is the row's own, which is read again with the next walk.
     """
+    known = len(sample.problems)
+    _say(sample, row, reading)
+    for problem in sample.problems[known:]:
+        problem.where = f"{row.where} {problem.where}".strip()
+
+
+def _say(sample: Sample, row: Row, reading: Reading) -> None:
     values = dict(row.values)
     if reading.objects is not None:
         _add_objects(sample, row, reading.objects, reading)
@@ -108,8 +115,7 @@ def class_name(value: Any) -> str | None:
 def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -> None:
     """Add a row's objects to those of other rows of its image. No class of which one was lost is sure any more."""
     found, problems, lost = read_objects(row.values, objects, reading.order, reading.relative)
-    if problems:
-        sample.problems += [Problem(p.code, p.message, f"{row.where} {p.where}".strip()) for p in problems]
+    sample.problems += problems
     if lost:
         sample.doubt([*(name for name in lost if name is not None), *(reading.classes if None in lost else ())])
     if found is None:
