@@ -63,6 +63,25 @@ def coco() -> Any:
     }
 
 
+def panoptic() -> Any:
+    segment = {"id": 1, "category_id": 1, "iscrowd": 0, "bbox": [0, 0, 10, 10], "area": 100}
+    return {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 40, "height": 30}],
+        "categories": [{"id": 1, "name": "cat", "isthing": 1, "color": [1, 2, 3]}],
+        "annotations": [{"image_id": 1, "file_name": "1.png", "segments_info": [segment]}],
+    }
+
+
+def lvis() -> Any:
+    lists = {"neg_category_ids": [2], "not_exhaustive_category_ids": [1]}
+    named = {"id": 1, "name": "cat", "synset": "cat.n.01", "frequency": "r", "synonyms": ["cat"], "image_count": 1}
+    return {
+        "images": [{"id": 1, "width": 40, "height": 30, "coco_url": "http://x/val2017/1.jpg", **lists}],
+        "categories": [named, {"id": 2, "name": "dog", "frequency": "c"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "segmentation": RING}],
+    }
+
+
 def lists() -> Any:
     objects = {
         "bbox": [[1, 2, 30, 20]],
@@ -159,6 +178,8 @@ def write_export(folder: Path, content: Any) -> str:
 
 FORMATS: dict[str, tuple[Callable[[], Any], Callable[[Path, Any], str]]] = {
     "coco": (coco, write_json),
+    "coco-panoptic": (panoptic, write_json),
+    "coco-lvis": (lvis, write_json),
     "hf-lists": (lists, write_rows),
     "hf-records": (records, write_rows),
     "hf-beside": (beside, write_rows),

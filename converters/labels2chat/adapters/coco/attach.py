@@ -166,7 +166,7 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
 def _segments(record: Any, shape: Shape) -> tuple[list[Any], list[Problem]]:
     try:
         return shape.many.decode(record.segments_info), []
-    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+    except (msgspec.DecodeError, UnicodeError, TypeError):
         items = plain(record.segments_info)
     if not isinstance(items, list):
         return [], [Problem("annotation.bad_record", "segments_info is no list", f"annotation {record.id}")]
