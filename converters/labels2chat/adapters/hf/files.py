@@ -8,10 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files, read_card
 from labels2chat.adapters.hf.lines import OPENERS
@@ -165,32 +165,56 @@ def _split_of(name: str) -> str:
 
 def _saved(root: str) -> list[File] | None:
     """List the files of a save_to_disk folder; None where it is none."""
-    listing = _json(os.path.join(root, "dataset_dict.json"))
+    listing = _json(os.path.join(root, "dataset_dict.json"), _Listing)
     folders = [(root, "")]
     if listing is not None:
-        folders = [(os.path.join(root, split), split) for split in listing.get("splits", ())]
+        folders = [(os.path.join(root, split), split) for split in listing.splits]
     elif not os.path.exists(os.path.join(root, "state.json")):
         return None
     files = []
     for folder, split in folders:
-        state = _json(os.path.join(folder, "state.json"))
+        state = _json(os.path.join(folder, "state.json"), _State)
         if state is None:
             raise SourceError(f"{folder} has no state.json: the save_to_disk folder is not whole")
-        if state.get("_indices_files") or state.get("_indices_data_files"):
+        if state.indices or state.old_indices:
             raise SourceError(f"{folder} was saved by datasets before 2.0; load it and save it again")
-        split = str(split or state.get("_split") or "")
-        for entry in state.get("_data_files", ()):
-            path = os.path.join(folder, entry["filename"])
+        split = split or state.split or ""
+        for entry in state.files:
+            path = os.path.join(folder, entry.filename)
             if not os.path.isfile(path):
                 raise SourceError(f"{path} is gone: the save_to_disk folder is not whole")
             name = os.path.relpath(path, root).replace(os.sep, "/")
             files.append(File(path, name, "arrow", split_name(split), bool(split)))
+    if not files:
+        raise SourceError(f"{root} names no data file: the save_to_disk folder is not whole")
     return files
 
 
-def _json(path: str) -> Any:
+class _Named(Struct):
+    filename: str
+
+
+class _State(Struct):
+    """What save_to_disk says of the files of a split, in state.json."""
+
+    files: list[_Named] = field(name="_data_files")
+    split: str | None = field(name="_split", default=None)
+    indices: Any = field(name="_indices_data_files", default=None)
+    old_indices: Any = field(name="_indices_files", default=None)
+
+
+class _Listing(Struct):
+    """What it says of the splits, in dataset_dict.json."""
+
+    splits: list[str]
+
+
+Said = TypeVar("Said")
+
+
+def _json(path: str, type: type[Said]) -> Said | None:
     try:
-        return msgspec.json.decode(Path(path).read_bytes())
+        return msgspec.json.decode(Path(path).read_bytes(), type=type)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
