@@ -157,6 +157,12 @@ def test_classes_and_splits(names: list[str], rows: list[tuple[str, str, str | N
         assert sample.images[0].name == sample.id == sample.where
 
 
+def test_the_images_of_yolo_are_no_class(tmp_path: Path) -> None:
+    data = make(tmp_path, "images/train/1.jpg", "labels/train/1.txt", "cat/2.jpg")
+    assert [sample.labels for sample in read(f"imagefolder:{data}")] == [["cat"], []]
+    assert [sample.labels for sample in read(f"imagefolder:{data}", classes="folders")] == [["cat"], ["images/train"]]
+
+
 @pytest.mark.parametrize(
     ("names", "notes"),
     [
@@ -167,8 +173,12 @@ def test_classes_and_splits(names: list[str], rows: list[tuple[str, str, str | N
         (["cat/1.jpg", "dog/notes.txt"], {"images": 1, "other files": 1, "folders without images": 1}),
         (["a/x/1.jpg", "b/2.jpg"], {"images": 2, "images in nested folders": 1}),
         (["train/cat/1.jpg", "val/cat/1.jpg"], {"images": 2}),  # a split above the class is no nesting
+        (
+            ["train/images/1.jpg", "train/labels/1.txt", "data.yaml"],
+            {"images": 1, "other files": 1, "label files of YOLO, which are not read": 1, "folders without images": 1},
+        ),
     ],
-    ids=["clean", "other files", "hidden", "empty class", "class of notes", "nested", "splits"],
+    ids=["clean", "other files", "hidden", "empty class", "class of notes", "nested", "splits", "YOLO"],
 )
 def test_what_is_passed_over_is_counted(names: list[str], notes: dict[str, int], tmp_path: Path) -> None:
     assert read(f"imagefolder:{make(tmp_path, *names)}").notes == notes

@@ -18,7 +18,7 @@ from labels2chat.adapters.coco.layout import is_coco_folder
 from labels2chat.adapters.hf.objects import FORMATS, PROBED, Objects, Probe, check_format, probes, sizes_of
 from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
-from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, File, hidden, sort_out, walk
+from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, sort_out, walk
 from labels2chat.errors import RecordError, SourceError
 from labels2chat.types import Image, Option, Sample, Source
 
@@ -83,8 +83,9 @@ def read(path: str, **options: Any) -> Source:
         raise SourceError(f"{path} holds no images ({listed})")
     classes = options.get("classes", "auto")
     files = sort_out(paths, options.get("split"), options.get("label_from", "path"), notes)
-    if classes == "none" or (classes == "auto" and tables):
-        for file in files:
+    for file in files:
+        of_yolo = YOLO in notes and "images" in (file.label or "").split("/")
+        if classes == "none" or (classes == "auto" and (tables or of_yolo)):
             file.label = None
     table = read_metadata(root, tables, paths) if tables else Table([], [], {})
     reading = reading_of(table.rows, options.get("bbox_format"))

@@ -39,6 +39,10 @@ SPLITS = {
 }
 
 
+YOLO = "label files of YOLO, which are not read"
+"""What is noted of a folder `labels` with texts; the folder `images` beside it is no class then."""
+
+
 class File(Struct, gc=False):
     """An image and what its folders say of it."""
 
@@ -88,6 +92,8 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
                 yield name
             elif entry.name in METADATA:
                 yield name
+            elif entry.name.endswith(".txt") and "labels" in relative.split("/"):
+                note(YOLO)
             else:
                 note("other files")
         if empty:
