@@ -125,6 +125,20 @@ class Sample(Struct, omit_defaults=True):
     where: str = ""
     """The place in the source, for messages: 'instances.json image 42'."""
 
+    def kinds(self) -> set[str]:
+        """Return the kinds of label that are here, or were looked for."""
+        annotations = self.annotations or []
+        has = {
+            "class": bool(self.labels),
+            "boxes": self.annotations is not None,
+            "masks": any(a.segmentation is not None for a in annotations),
+            "keypoints": any(a.keypoints for a in annotations),
+            "captions": bool(self.captions),
+            "qa": bool(self.questions),
+            "attributes": any(a.attributes for a in annotations),
+        }
+        return {kind for kind, there in has.items() if there}
+
     def doubt(self, names: Iterable[str]) -> None:
         """Note classes of which not every object is here: one was left out, or nobody says."""
         self.not_exhaustive += [name for name in dict.fromkeys(names) if name not in self.not_exhaustive]

@@ -349,11 +349,7 @@ POINTS = [Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)]
         ),
         (
             {"objects": {"bbox": [[1, 2, 3, 4]], "category": ["cat"], "keypoints": [[1, 2, 2, 3, 4, 1]]}},
-            {
-                "annotations": [
-                    Annotation("cat", (1, 2, 3, 4), 0, keypoints=[Keypoint("0", 1, 2, 2), Keypoint("1", 3, 4, 1)])
-                ]
-            },
+            {"annotations": [Annotation("cat", (1, 2, 3, 4), 0, keypoints=POINTS)]},
         ),
         (
             {"objects": {"bbox": [[1, 2, 3, 4]]}},

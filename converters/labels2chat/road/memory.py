@@ -38,7 +38,7 @@ def from_samples(samples: Iterable[Sample]) -> Source:
     of_images: set[str] = set()
     of_objects: set[str] = set()
     for sample in held:
-        kinds |= kinds_of(sample)
+        kinds |= sample.kinds()
         own = [annotation.category for annotation in sample.annotations or ()]
         categories |= dict.fromkeys([*sample.labels, *own])
         of_images.update(sample.labels)
@@ -54,18 +54,3 @@ def from_samples(samples: Iterable[Sample]) -> Source:
         of_objects=of_objects,
         count=len(held),
     )
-
-
-def kinds_of(sample: Sample) -> set[str]:
-    """Return the kinds of label that a sample has, or was looked at for."""
-    annotations = sample.annotations or []
-    has = {
-        "class": bool(sample.labels),
-        "boxes": sample.annotations is not None,
-        "masks": any(a.segmentation is not None for a in annotations),
-        "keypoints": any(a.keypoints for a in annotations),
-        "captions": bool(sample.captions),
-        "qa": bool(sample.questions),
-        "attributes": any(a.attributes for a in annotations),
-    }
-    return {kind for kind, there in has.items() if there}

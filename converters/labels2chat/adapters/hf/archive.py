@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import Any
 
-from labels2chat.adapters.hf.features import Feature, Row, learnt
+from labels2chat.adapters.hf.features import Feature, Row, learn
 from labels2chat.adapters.hf.lines import OPENERS, parse
 from labels2chat.adapters.hf.objects import words
 from labels2chat.adapters.hf.pictures import Cell, FilePictures, Reference, Spool
@@ -54,8 +54,7 @@ class ArchivePart:
         self.passed_over: set[str] = set()
         self.count: int | None = 0
         self._whole = os.path.splitext(path)[1].lower() not in {*OPENERS, ".tgz"}
-        for _ in learnt(self._read(self.problems, keep=False), self.features):
-            self.count += 1
+        self.count = learn(self._read(self.problems, keep=False), self.features)
         self.features.pop(PROBLEMS, None)
 
     def rows(self, columns: list[str], pictures: list[str]) -> Iterator[Row]:

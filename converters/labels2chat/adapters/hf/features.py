@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -12,9 +12,11 @@ from msgspec import Struct, field
 
 from labels2chat.adapters.hf.pictures import Cell
 
+Row = dict[str, Any]
+"""The values of a row, by their columns."""
+
 _VALUES = {"string": "text", "large_string": "text", "bool": "bool", "binary": "bytes", "large_binary": "bytes"}
 _LISTS = ("List", "LargeList", "Sequence")
-Row = dict[str, Any]
 _BUILT = ("list", "struct", "image")
 _LOOKED_AT = 4
 """Items of a list whose kinds are compared: a polygon's thousandth number is like its first."""
@@ -153,10 +155,12 @@ def of_value(value: Any) -> Feature:
     return Feature("other")
 
 
-def learnt(rows: Iterable[Row], known: dict[str, Feature]) -> Iterator[Row]:
-    """Yield the rows, and add what they show to what is known of the columns."""
+def learn(rows: Iterable[Row], known: dict[str, Feature]) -> int:
+    """Add what rows show to what is known of the columns; return how many rows there are."""
     settled: set[str] = set()
+    count = 0
     for row in rows:
+        count += 1
         if not settled.issuperset(row):
             for key, value in row.items():
                 if key not in known:
@@ -165,7 +169,7 @@ def learnt(rows: Iterable[Row], known: dict[str, Feature]) -> Iterator[Row]:
                     known[key] = merge(known[key], of_value(value))
                 if key not in settled and known[key].settled:
                     settled.add(key)
-        yield row
+    return count
 
 
 def parsed(value: Any) -> Any:

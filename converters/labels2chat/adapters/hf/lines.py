@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import msgspec
 
-from labels2chat.adapters.hf.features import Feature, Row, learnt
+from labels2chat.adapters.hf.features import Feature, Row, learn
 from labels2chat.errors import SourceError
 from labels2chat.types import Problem
 
@@ -36,10 +36,8 @@ class LinesPart:
         self.folder: str | None = os.path.dirname(path)
         self.features: dict[str, Feature] = {}
         self.problems: list[Problem] = []
-        self.count: int | None = 0
+        self.count: int | None = learn(self._read(self.problems), self.features)
         self._digest = hashlib.sha256(f"{name}\0{split}\0".encode())
-        for _ in learnt(self._read(self.problems), self.features):
-            self.count += 1
         with open(path, "rb") as file:
             self._digest.update(hashlib.file_digest(file, "sha256").digest())
 

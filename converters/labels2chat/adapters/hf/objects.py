@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -75,7 +75,7 @@ _SAY = {
     "cxcywh": "centre x, centre y, width, height",
 }
 _CANDIDATES = ("coco", "voc", "yolo", "albumentations", "xywhn", "cxcywh")
-PROBED = 50
+_PROBED = 50
 """Images whose size is compared with their boxes before a run."""
 _ENOUGH = 0.95
 """The share of boxes that must fit: annotators slip."""
@@ -260,19 +260,44 @@ def _annotation(
     return made
 
 
+Sizes = list[tuple[int, int]]
+
+
 class Probe(Struct):
     """A box as it is written, and what it is held against."""
 
     numbers: list[float]
     corners: bool
     """Whether its keys say that they are corners."""
-    sizes: list[tuple[int, int]]
+    sizes: Sizes
     """Width and height of its image, both ways round where EXIF turns it; none where they are unknown."""
     where: str
 
 
-def probes(row: dict[str, Any], objects: Objects, size: Callable[[], list[tuple[int, int]]], where: str) -> list[Probe]:
-    """Return a row's boxes as they are written. `size` is asked where there are any."""
+def probes(rows: Iterable[tuple[dict[str, Any], Callable[[], Sizes], str]], objects: Objects) -> list[Probe]:
+    """Return the boxes as they are written of the first rows that have any.
+
+    A row comes with a function that says the sizes of its image, or raises RecordError, and with its place.
+    """
+    found: list[Probe] = []
+    images = 0
+    for row, sizes, where in rows:
+        boxes = _raw_boxes(row, objects)
+        if not boxes:
+            continue
+        try:
+            known = sizes()
+        except RecordError:
+            known = []
+        found += [Probe(numbers, corners, known, where) for numbers, corners in boxes]
+        images += 1
+        if images == _PROBED:
+            break
+    return found
+
+
+def _raw_boxes(row: dict[str, Any], objects: Objects) -> list[tuple[list[float], bool]]:
+    """Return a row's boxes as they are written, and whether their keys say that they are corners."""
     found = []
     for _, record in _records(row, objects, []) or ():
         if not isinstance(record, dict):
@@ -283,11 +308,10 @@ def probes(row: dict[str, Any], objects: Objects, size: Callable[[], list[tuple[
             continue
         if numbers is not None and all(map(math.isfinite, numbers)):
             found.append((numbers, order == "xyxy"))
-    sizes = size() if found else []
-    return [Probe(numbers, corners, sizes, where) for numbers, corners in found]
+    return found
 
 
-def sizes_of(image: Image) -> list[tuple[int, int]]:
+def sizes_of(image: Image) -> Sizes:
     """Return the sizes that an image may have in the dataset's eyes: as displayed, and as stored.
 
     Raises RecordError where it can't be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct, structs
@@ -17,7 +17,7 @@ from labels2chat.adapters.hf.images import Places, cells
 from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, objects_of, plain, read_objects
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.errors import RecordError
-from labels2chat.types import Frame, Image, Problem, Question, Sample
+from labels2chat.types import Annotation, Frame, Image, Problem, Question, Sample
 
 _ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "model": "assistant"}
 
@@ -52,7 +52,7 @@ def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
         _add_images(sample, row, columns, features, reading, spool)
         _add_labels(sample, row, columns, features)
         if columns.objects is not None:
-            _add_objects(sample, row, columns.objects, reading)
+            add_objects(sample, row, columns.objects, reading.order, reading.relative, reading.classes)
         if columns.questions is not None:
             add_questions(sample, row, columns.questions, features)
         for name in columns.metadata:
@@ -159,14 +159,21 @@ def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features:
                 sample.problems.append(Problem("caption.empty", "no text", column))
 
 
-def _add_objects(sample: Sample, row: dict[str, Any], objects: Objects, reading: Reading) -> None:
-    """Add a row's objects. No class of which one was lost is sure any more: all, where nobody can tell the class."""
-    sample.annotations, problems, lost = read_objects(row, objects, reading.order, reading.relative)
+def add_objects(
+    sample: Sample, row: dict[str, Any], objects: Objects, order: str, relative: bool, classes: Iterable[str]
+) -> list[Annotation] | None:
+    """Add a row's objects, and return them; None where the row has no word on them.
+
+    No class of which one was lost is sure any more: none of `classes`, where nobody can tell which it was.
+    """
+    found, problems, lost = read_objects(row, objects, order, relative)
     sample.problems += problems
     if lost:
         known = [name for name in lost if name is not None]
-        unsure = reading.classes if None in lost else ()
-        sample.doubt([*known, *unsure])
+        sample.doubt([*known, *(classes if None in lost else ())])
+    if found is not None:
+        sample.annotations = found if sample.annotations is None else sample.annotations + found
+    return found
 
 
 def _texts(value: Any) -> Iterator[str]:

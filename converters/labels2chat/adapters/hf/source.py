@@ -23,8 +23,7 @@ from labels2chat.adapters.hf.images import Places, cells
 from labels2chat.adapters.hf.lines import LinesPart
 from labels2chat.adapters.hf.objects import (
     FORMATS,
-    PROBED,
-    Probe,
+    Sizes,
     check_format,
     class_name,
     probes,
@@ -36,7 +35,7 @@ from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
-from labels2chat.errors import MissingExtraError, RecordError, SourceError
+from labels2chat.errors import MissingExtraError, SourceError
 from labels2chat.types import Sample, Source
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -269,34 +268,27 @@ def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, u
         columns = only(reading.columns, part.features)
         if columns.objects is None:
             continue
-        boxes: list[Probe] = []
         declared = [name for name in (columns.width, columns.height) if name]
         wanted = list(dict.fromkeys([*columns.objects.columns, *declared]))
         pictures = columns.images[:1] if len(declared) < 2 else []
-        spool = Spool(f"{part.name}:probe")
-        images = 0
-        for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS)):
-            size = partial(_sizes, row, columns, reading.places, spool, pictures)
-            found = probes(row, columns.objects, size, f"{part.name} row {number}")
-            boxes += found
-            images += bool(found)
-            if images == PROBED:
-                break
-        check_format(boxes, given, uri)
+        sizes = partial(_sizes, columns, reading.places, Spool(f"{part.name}:probe"), pictures)
+        rows = (
+            (row, partial(sizes, row), f"{part.name} row {number}")
+            for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS))
+        )
+        check_format(probes(rows, columns.objects), given, uri)
 
 
-def _sizes(
-    row: dict[str, Any], columns: Columns, places: Places, spool: Spool, pictures: list[str]
-) -> list[tuple[int, int]]:
-    """Return the size of a row's image, declared or measured; both ways round where EXIF turns it; [] if unknown."""
+def _sizes(columns: Columns, places: Places, spool: Spool, pictures: list[str], row: dict[str, Any]) -> Sizes:
+    """Return the size of a row's image, declared or measured; both ways round where EXIF turns it; [] if unknown.
+
+    Raises RecordError where it can't be measured.
+    """
     if not pictures:
         width, height = pixels(row[columns.width or ""]), pixels(row[columns.height or ""])
         return [(width, height), (height, width)] if width and height else []
-    try:
-        (cell, *_) = cells(row[pictures[0]], spool) or [None]
-        return sizes_of(places.image(cell, "", typed=True))
-    except RecordError:
-        return []
+    (cell, *_) = cells(row[pictures[0]], spool) or [None]
+    return sizes_of(places.image(cell, "", typed=True))
 
 
 def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], list[str], set[str], set[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from labels2chat.adapters.hf.features import Feature, Row, learnt, of_json, parsed
+from labels2chat.adapters.hf.features import Feature, Row, learn, of_json, parsed
 from labels2chat.errors import Labels2ChatError, SourceError
 from labels2chat.types import Problem
 
@@ -39,8 +39,7 @@ class StreamPart:
     def _look(self) -> bool:
         found = {} if self._known else self.features
         rows = self.rows(sorted(self._json), [])
-        for _ in learnt(islice(rows, LOOKED_AT), found):
-            pass
+        learn(islice(rows, LOOKED_AT), found)
         self.features |= found
         return next(rows, None) is not None
 

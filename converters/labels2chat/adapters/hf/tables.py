@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from labels2chat.adapters.hf.arrays import ArrowPictures, ParquetPictures, TablePictures, leaves, mapped, stamp
-from labels2chat.adapters.hf.features import Feature, Row, learnt, of_json, of_schema, parsed
+from labels2chat.adapters.hf.features import Feature, Row, learn, of_json, of_schema, parsed
 from labels2chat.adapters.hf.pages import PlainPictures, plain_leaf
 from labels2chat.adapters.hf.pictures import Cell, Reference
 from labels2chat.errors import SourceError
@@ -250,8 +250,7 @@ def _unfold_json(part: ParquetPart | TablePart) -> None:
     part.json = {name for name, feature in part.features.items() if feature.inner.kind == "json"}
     if part.json:
         found: dict[str, Feature] = {}
-        for _ in learnt(part.rows(sorted(part.json), []), found):
-            pass
+        learn(part.rows(sorted(part.json), []), found)
         part.features |= found
 
 

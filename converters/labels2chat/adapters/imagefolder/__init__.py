@@ -15,11 +15,11 @@ from typing import Any
 from zipfile import is_zipfile
 
 from labels2chat.adapters.coco.layout import is_coco_folder
-from labels2chat.adapters.hf.objects import FORMATS, PROBED, Objects, Probe, check_format, probes, sizes_of
+from labels2chat.adapters.hf.objects import FORMATS, check_format, probes, sizes_of
 from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, sort_out, walk
-from labels2chat.errors import RecordError, SourceError
+from labels2chat.errors import SourceError
 from labels2chat.types import Image, Option, Sample, Source
 
 OPTIONS = {
@@ -83,10 +83,10 @@ def read(path: str, **options: Any) -> Source:
         raise SourceError(f"{path} holds no images ({listed})")
     classes = options.get("classes", "auto")
     files = sort_out(paths, options.get("split"), options.get("label_from", "path"), notes)
-    for file in files:
-        of_yolo = YOLO in notes and "images" in (file.label or "").split("/")
-        if classes == "none" or (classes == "auto" and (tables or of_yolo)):
-            file.label = None
+    if classes == "none" or (classes == "auto" and (tables or YOLO in notes)):
+        for file in files:
+            if classes == "none" or tables or "images" in (file.label or "").split("/"):
+                file.label = None
     table = read_metadata(root, tables, paths) if tables else Table([], [], {})
     reading = reading_of(table.rows, options.get("bbox_format"))
     folder = Folder(str(root), files, table.rows, options.get("split"), reading)
@@ -102,7 +102,8 @@ def read(path: str, **options: Any) -> Source:
         problems=table.problems,
     )
     if reading.objects is not None:
-        check_format(_probed(str(root), table.rows, reading.objects), options.get("bbox_format"), path)
+        pictured = ((row.values, partial(sizes_of, folder.image(row.paths[0])), row.where) for row in table.rows)
+        check_format(probes(pictured, reading.objects), options.get("bbox_format"), path)
     if table.rows:
         _look_through(source)
         reading.classes = sorted(source.of_objects)
@@ -127,6 +128,10 @@ class Folder:
             if not row.together:
                 self._inside.discard(row.paths[0])
 
+    def image(self, path: str) -> Image:
+        """Return the image at a place in the folder."""
+        return Image(name=path, path=f"{self._root}/{path}")
+
     def samples(self) -> Iterator[Sample]:
         """Yield a sample for each image, in its place one for each row of several images."""
         for file in self._files:
@@ -140,7 +145,7 @@ class Folder:
     def _sample(self, file: File, id: str, paths: list[str], rows: list[Row]) -> Sample:
         sample = Sample(
             id=id,
-            images=[Image(name=path, path=f"{self._root}/{path}") for path in paths],
+            images=[self.image(path) for path in paths],
             split=file.split,
             where=id,
         )
@@ -159,41 +164,11 @@ def _look_through(source: Source) -> None:
     of_images, of_objects = set(source.categories), set[str]()
     for sample in source:
         count += 1
+        kinds |= sample.kinds()
         of_images.update(sample.labels)
-        kinds |= {"class"} if sample.labels else set()
-        kinds |= {"boxes"} if sample.annotations is not None else set()
-        for annotation in sample.annotations or ():
-            of_objects.add(annotation.category)
-            if annotation.segmentation:
-                kinds.add("masks")
-            if annotation.keypoints:
-                kinds.add("keypoints")
-            if annotation.attributes:
-                kinds.add("attributes")
-        kinds |= {"captions"} if sample.captions else set()
-        kinds |= {"qa"} if sample.questions else set()
+        of_objects.update(annotation.category for annotation in sample.annotations or ())
     source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
     source.of_images, source.of_objects = of_images, of_objects
-
-
-def _probed(root: str, rows: list[Row], objects: Objects) -> list[Probe]:
-    """Return the boxes of the first rows that have any, with the sizes of their images."""
-    found: list[Probe] = []
-    images = 0
-    for row in rows:
-        boxes = probes(row.values, objects, partial(_sizes, f"{root}/{row.paths[0]}"), row.where)
-        found += boxes
-        images += bool(boxes)
-        if images == PROBED:
-            break
-    return found
-
-
-def _sizes(path: str) -> list[tuple[int, int]]:
-    try:
-        return sizes_of(Image(path, path))
-    except RecordError:
-        return []
 
 
 def _refuse(source: Source, table: Table, path: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec import Struct
 
 from labels2chat.adapters.hf.columns import Questions, captions_in, objects_in, questions_in
-from labels2chat.adapters.hf.features import Feature, learnt
-from labels2chat.adapters.hf.objects import FORMATS, Objects, read_objects
-from labels2chat.adapters.hf.samples import add_questions
+from labels2chat.adapters.hf.features import Feature, learn
+from labels2chat.adapters.hf.objects import FORMATS, Objects
+from labels2chat.adapters.hf.samples import add_objects, add_questions
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.adapters.imagefolder.walk import SPLITS
 from labels2chat.types import Question, Sample
@@ -47,8 +47,7 @@ def reading_of(rows: Sequence[Row], bbox_format: str | None) -> Reading:
     What else `hf` knows captions and questions by counts where no column has their usual names here.
     """
     features: dict[str, Feature] = {}
-    for _ in learnt((row.values for row in rows), features):
-        pass
+    learn((row.values for row in rows), features)
     objects = objects_in(features)
     if objects is None:
         values = (row.values.get("objects") for row in rows)
@@ -113,15 +112,10 @@ def class_name(value: Any) -> str | None:
 
 
 def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -> None:
-    """Add a row's objects to those of other rows of its image. No class of which one was lost is sure any more."""
-    found, problems, lost = read_objects(row.values, objects, reading.order, reading.relative)
-    sample.problems += problems
-    if lost:
-        sample.doubt([*(name for name in lost if name is not None), *(reading.classes if None in lost else ())])
-    if found is None:
-        return
-    before = sample.annotations or []
-    for number, annotation in enumerate(found, len(before)):
+    """Add a row's objects to those of other rows of its image, which are counted on."""
+    before = len(sample.annotations or ())
+    found = add_objects(sample, row.values, objects, reading.order, reading.relative, reading.classes)
+    for number, annotation in enumerate(found or (), before):
         if not annotation.category.isascii():
             annotation.category = unicodedata.normalize("NFC", annotation.category)
         if annotation.attributes or isinstance(annotation.segmentation, dict):
@@ -129,8 +123,7 @@ def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -
             annotation.attributes, annotation.segmentation = own
         if before and objects.known.id is None:
             annotation.id = number
-    sample.annotations = before + found
-    if reading.relative:
+    if reading.relative and found is not None:
         for image in sample.images:
             image.frame = "relative"
 
