@@ -127,17 +127,21 @@ class Sample(Struct, omit_defaults=True):
 
     def kinds(self) -> set[str]:
         """Return the kinds of label that are here, or were looked for."""
-        annotations = self.annotations or []
         has = {
             "class": bool(self.labels),
             "boxes": self.annotations is not None,
-            "masks": any(a.segmentation is not None for a in annotations),
-            "keypoints": any(a.keypoints for a in annotations),
             "captions": bool(self.captions),
             "qa": bool(self.questions),
-            "attributes": any(a.attributes for a in annotations),
         }
-        return {kind for kind, there in has.items() if there}
+        kinds = {kind for kind, there in has.items() if there}
+        for annotation in self.annotations or ():
+            if annotation.segmentation is not None:
+                kinds.add("masks")
+            if annotation.keypoints:
+                kinds.add("keypoints")
+            if annotation.attributes:
+                kinds.add("attributes")
+        return kinds
 
     def doubt(self, names: Iterable[str]) -> None:
         """Note classes of which not every object is here: one was left out, or nobody says."""

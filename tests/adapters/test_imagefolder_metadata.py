@@ -9,6 +9,8 @@ import math
 import sys
 import unicodedata
 from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from PIL import Image as Pillow
 
 from labels2chat.adapters import imagefolder, read
 from labels2chat.adapters.imagefolder import columns
+from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.errors import CODES, MissingExtraError, SourceError
-from labels2chat.types import Annotation, Keypoint, Question, Sample, Source
+from labels2chat.types import Annotation, Image, Keypoint, Problem, Question, Sample, Source
 
 Row = dict[str, Any]
 
@@ -518,6 +521,72 @@ def test_two_walks_share_nothing(tmp_path: Path) -> None:
         for annotation in sample.annotations or ():
             annotation.attributes["k"].append(2)
     assert list(source) == before
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a",
+        HALF,
+        2**70,
+        -1.5,
+        math.inf,
+        True,
+        None,
+        [1, [2.0]],
+        {"a": {"b": HALF}},
+        b"\xff",
+        Decimal("1.50"),
+        date(2020, 2, 29),
+        datetime(2020, 2, 29, 12, tzinfo=timezone(timedelta(hours=2))),
+        timedelta(days=1),
+    ],
+    ids=repr,
+)
+def test_what_is_held_comes_back_as_it_was(value: Any) -> None:
+    box = Annotation("cat", (1.0, 2.0, 3.0, 4.5), 7, area=1.5, attributes={"seen": value})
+    point = Annotation("dog", None, "x", keypoints=[Keypoint("nose", 1.0, 2.5, 1)], segmentation=[[0.5, 1, 2, 3, 4, 5]])
+    asked = [Question("What?", ["this", "that"], ["this"])]
+    bad = [Problem("annotation.bad_record", "a message", "annotation 3")]
+    for number, sample in enumerate(
+        [
+            Sample(
+                "a", [Image("a.jpg", "/data/a.jpg")], [box, point], ["one"], ["A cat"], asked, metadata={"m": value}
+            ),
+            Sample(
+                "b", [Image("b.jpg"), Image(HALF, frame="relative")], None, problems=bad, split="val", where="row 1"
+            ),
+            Sample("c", [], [], metadata={"m": value}),
+        ]
+    ):
+        held = Held()
+        held.add(Sample("another", []))
+        held.add(sample)
+        held.change(0, sample)
+        first, second = held
+        assert repr(first) == repr(second) == repr(sample), number
+        first.metadata["m"], first.labels = "other", ["other"]
+        assert [repr(again) for again in held] == [repr(sample)] * 2
+
+
+def test_whatever_is_lost_may_be_of_any_class_of_the_folder(tmp_path: Path) -> None:
+    rows = [
+        {"file_name": "1.jpg", "objects": {"bbox": [[1, 2, 3, 4], [5, 6, 7, 8]], "category": ["cat", None]}},
+        {"file_name": "2.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "category": ["dog"]}},
+    ]
+    first, second = read(f"imagefolder:{make(tmp_path, '1.jpg', '2.jpg', rows=rows)}")
+    assert [problem.code for problem in first.problems] == ["annotation.unknown_category"]
+    assert (first.not_exhaustive, second.not_exhaustive) == (["cat", "dog"], [])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such file names there")
+@pytest.mark.parametrize("name", ["a\\b.jpg", "c:d.jpg"])
+def test_a_name_that_is_there_as_it_stands(name: str, tmp_path: Path) -> None:
+    sample = only(make(tmp_path, name, rows=[{"file_name": name, "caption": "A"}]))
+    assert (sample.id, sample.captions, sample.problems) == (name, ["A"], [])
 
 
 def test_fingerprint_changes_with_the_rows(tmp_path: Path) -> None:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
 
+from msgspec import Struct
+
 from labels2chat.adapters.coco.layout import is_coco_folder
 from labels2chat.adapters.hf.objects import FORMATS, check_format, probes, sizes_of
 from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
+from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, sort_out, walk
+from labels2chat.collector import calm
 from labels2chat.errors import SourceError
 from labels2chat.types import Image, Option, Sample, Source
 
@@ -87,9 +91,10 @@ def read(path: str, **options: Any) -> Source:
         for file in files:
             if classes == "none" or tables or "images" in (file.label or "").split("/"):
                 file.label = None
-    table = read_metadata(root, tables, paths) if tables else Table([], [], {})
+    with calm():
+        table = read_metadata(root, tables, paths) if tables else Table([], [], {})
     reading = reading_of(table.rows, options.get("bbox_format"))
-    folder = Folder(str(root), files, table.rows, options.get("split"), reading)
+    folder = Folder(str(root), files, options.get("split"), reading)
     source = Source(
         uri=f"imagefolder:{path}",
         adapter="imagefolder",
@@ -101,56 +106,71 @@ def read(path: str, **options: Any) -> Source:
         notes={"images": len(files), **notes, **{key: count for key, count in table.notes.items() if count}},
         problems=table.problems,
     )
-    if reading.objects is not None:
-        pictured = ((row.values, partial(sizes_of, folder.image(row.paths[0])), row.where) for row in table.rows)
-        check_format(probes(pictured, reading.objects), options.get("bbox_format"), path)
     if table.rows:
-        _look_through(source)
-        reading.classes = sorted(source.of_objects)
+        if reading.objects is not None:
+            pictured = ((row.values, partial(sizes_of, folder.image(row.paths[0])), row.where) for row in table.rows)
+            check_format(probes(pictured, reading.objects), options.get("bbox_format"), path)
+        source.read = _told(source, folder, table.rows).__iter__
     if options.get("strict") and tables:
         _refuse(source, table, path)
     return source
 
 
+class Origin(Struct):
+    """What a sample is made of."""
+
+    file: File
+    """Its only image, or the first one."""
+    id: str
+    paths: list[str]
+    """Of its images, relative to the root."""
+    rows: Sequence[Row] = ()
+    """What is said of them."""
+
+
 class Folder:
     """The images with what their folders and their rows say."""
 
-    def __init__(self, root: str, files: list[File], rows: list[Row], split: str | None, reading: Reading) -> None:
-        self._root, self._files, self._split, self._reading = root, files, split, reading
-        self._rows: dict[str, list[Row]] = {}
-        self._inside: set[str] = set()
-        """Images that are only a part of a row's."""
-        for row in rows:
-            self._rows.setdefault(row.paths[0], []).append(row)
-            if row.together:
-                self._inside.update(row.paths)
-        for row in rows:
-            if not row.together:
-                self._inside.discard(row.paths[0])
+    def __init__(self, root: str, files: list[File], split: str | None, reading: Reading) -> None:
+        self._root, self._files, self._split, self.reading = root, files, split, reading
 
     def image(self, path: str) -> Image:
         """Return the image at a place in the folder."""
         return Image(name=path, path=f"{self._root}/{path}")
 
     def samples(self) -> Iterator[Sample]:
-        """Yield a sample for each image, in its place one for each row of several images."""
+        """Yield a sample for each image, where there are no rows."""
         for file in self._files:
-            rows = self._rows.get(file.path, ())
-            if file.path not in self._inside:
-                yield self._sample(file, file.path, [file.path], [row for row in rows if not row.together])
-            for row in rows:
-                if row.together:
-                    yield self._sample(file, row.where, row.paths, [row])
+            yield self.sample(Origin(file, file.path, [file.path]))
 
-    def _sample(self, file: File, id: str, paths: list[str], rows: list[Row]) -> Sample:
-        sample = Sample(
-            id=id,
-            images=[self.image(path) for path in paths],
-            split=file.split,
-            where=id,
-        )
+    def origins(self, rows: list[Row]) -> Iterator[Origin]:
+        """Yield what a sample is of for each image, and in its place for each row of several images.
+
+        `rows` is emptied: once a sample is made, nobody need hold its rows.
+        """
+        by_path: dict[str, list[Row]] = {}
+        inside: set[str] = set()
+        """Images that are only a part of a row's."""
         for row in rows:
-            say(sample, row, self._reading)
+            by_path.setdefault(row.paths[0], []).append(row)
+            if row.together:
+                inside.update(row.paths)
+        inside.difference_update([row.paths[0] for row in rows if not row.together])
+        rows.clear()
+        for file in self._files:
+            own = by_path.pop(file.path, [])
+            if file.path not in inside:
+                yield Origin(file, file.path, [file.path], [row for row in own if not row.together])
+            for row in own:
+                if row.together:
+                    yield Origin(file, row.where, row.paths, [row])
+
+    def sample(self, origin: Origin) -> Sample:
+        """Make a sample."""
+        file, id = origin.file, origin.id
+        sample = Sample(id=id, images=[self.image(path) for path in origin.paths], split=file.split, where=id)
+        for row in origin.rows:
+            say(sample, row, self.reading)
         if self._split is not None:
             sample.split = self._split
         if not sample.labels and file.label is not None:
@@ -158,17 +178,29 @@ class Folder:
         return sample
 
 
-def _look_through(source: Source) -> None:
-    """Read every sample once: the kinds and the classes are in the rows."""
-    kinds, count = set(source.kinds), 0
-    of_images, of_objects = set(source.categories), set[str]()
-    for sample in source:
-        count += 1
-        kinds |= sample.kinds()
-        of_images.update(sample.labels)
-        of_objects.update(annotation.category for annotation in sample.annotations or ())
-    source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), count
+def _told(source: Source, folder: Folder, rows: list[Row]) -> Held:
+    """Return every sample with what its rows say, and tell the source which kinds and classes are in them.
+
+    Where an object was lost a sample is made once more: it may have been of any class, and only then all are known.
+    """
+    samples = Held()
+    unsure: dict[int, Origin] = {}
+    kinds, of_images, of_objects = set(source.kinds), set(source.categories), set[str]()
+    with calm():
+        for number, origin in enumerate(folder.origins(rows)):
+            sample = folder.sample(origin)
+            if sample.problems:
+                unsure[number] = origin
+            samples.add(sample)
+            kinds |= sample.kinds()
+            of_images.update(sample.labels)
+            of_objects.update([annotation.category for annotation in sample.annotations or ()])
+    folder.reading.classes = sorted(of_objects)
+    for number, origin in unsure.items():
+        samples.change(number, folder.sample(origin))
+    source.kinds, source.categories, source.count = frozenset(kinds), sorted(of_images | of_objects), len(samples)
     source.of_images, source.of_objects = of_images, of_objects
+    return samples
 
 
 def _refuse(source: Source, table: Table, path: str) -> None:

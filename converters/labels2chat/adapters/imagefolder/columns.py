@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -65,10 +64,7 @@ def reading_of(rows: Sequence[Row], bbox_format: str | None) -> Reading:
 
 
 def say(sample: Sample, row: Row, reading: Reading) -> None:
-    """Add a row's objects, captions, questions and classes to its sample; whatever else it says is metadata.
-
-    Nothing in the sample is the row's own, which is read again with the next walk.
-    """
+    """Add a row's objects, captions, questions and classes to its sample; whatever else it says is metadata."""
     known = len(sample.problems)
     _say(sample, row, reading)
     for problem in sample.problems[known:]:
@@ -99,7 +95,7 @@ def _say(sample: Sample, row: Row, reading: Reading) -> None:
         sample.split = SPLITS.get(split.lower(), split)
     for key, value in values.items():
         if value is not None and value != "" and key not in sample.metadata:
-            sample.metadata[key] = copy.deepcopy(value)
+            sample.metadata[key] = value
 
 
 def class_name(value: Any) -> str | None:
@@ -118,9 +114,6 @@ def _add_objects(sample: Sample, row: Row, objects: Objects, reading: Reading) -
     for number, annotation in enumerate(found or (), before):
         if not annotation.category.isascii():
             annotation.category = unicodedata.normalize("NFC", annotation.category)
-        if annotation.attributes or isinstance(annotation.segmentation, dict):
-            own = copy.deepcopy((annotation.attributes, annotation.segmentation))
-            annotation.attributes, annotation.segmentation = own
         if before and objects.known.id is None:
             annotation.id = number
     if reading.relative and found is not None:

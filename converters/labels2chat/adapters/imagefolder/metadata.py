@@ -52,6 +52,7 @@ def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
     overruled = missing = 0
     for name in sorted(names, key=lambda name: (-name.count("/"), name)):
         folder = name.rpartition("/")[0]
+        above = f"{folder}/" if folder else ""
         for number, values in _rows(root / name, name, table.problems):
             where = f"{name} row {number}"
             columns, files = _files(values)
@@ -59,18 +60,20 @@ def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
             if fault:
                 table.problems.append(Problem("sample.bad_record", fault, where))
                 continue
-            outside = next((file for file in files if _escapes(file)), None)
-            if outside is not None:
-                message = f"file_name {outside!r} leaves the folder of its metadata file"
-                table.problems.append(Problem("image.outside_root", message, where))
-                continue
-            paths = [_join(folder, file) for file in files]
-            absent = [file for file, path in zip(files, paths, strict=True) if path not in known]
-            if absent:
-                missing += 1
-                table.problems.append(Problem("image.missing", f"there is no image {absent[0]!r}", where))
-                continue
-            paths = [known[path] for path in paths]
+            paths = [known[above + file] for file in files if above + file in known]
+            if len(paths) < len(files):  # one isn't there, or is written in another way
+                outside = next((file for file in files if _escapes(file)), None)
+                if outside is not None:
+                    message = f"file_name {outside!r} leaves the folder of its metadata file"
+                    table.problems.append(Problem("image.outside_root", message, where))
+                    continue
+                paths = [_join(folder, file) for file in files]
+                absent = [file for file, path in zip(files, paths, strict=True) if path not in known]
+                if absent:
+                    missing += 1
+                    table.problems.append(Problem("image.missing", f"there is no image {absent[0]!r}", where))
+                    continue
+                paths = [known[path] for path in paths]
             together = len(paths) > 1
             if not together and said.setdefault(paths[0], folder) != folder:
                 overruled += 1
