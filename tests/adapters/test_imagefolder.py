@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -205,6 +206,60 @@ def test_label_from(options: dict[str, str], labels: list[str | None], tmp_path:
 def test_label_from_below_a_split(tmp_path: Path) -> None:
     data = make(tmp_path, "train/a/x/1.jpg", "val/b/y/2.jpg")
     assert [row[1:] for row in table(read(f"imagefolder:{data}", label_from="first"))] == [("train", "a"), ("val", "b")]
+
+
+def test_splits_below_the_classes(tmp_path: Path) -> None:
+    names = ["Oblique/Train/1.jpg", "Oblique/Test/2.jpg", "Spiral/Left/train/3.jpg", "4.jpg"]
+    source = read(f"imagefolder:{make(tmp_path, *names)}", split_from="last")
+    assert table(source) == [
+        ("Oblique/Test/2.jpg", "test", "Oblique"),
+        ("4.jpg", "train", None),
+        ("Oblique/Train/1.jpg", "train", "Oblique"),
+        ("Spiral/Left/train/3.jpg", "train", "Spiral/Left"),
+    ]
+    assert source.notes == {"images": 4, "images in nested folders": 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["cat/train/1.jpg", "dog/2.jpg"], "-O split_from=last: dog holds images, and 'dog' is no split's name"),
+        (["train/cat/1.jpg"], "-O split_from=last: train/cat holds images, and 'cat' is no split's name"),
+    ],
+)
+def test_splits_that_are_not_last(names: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=re.escape(message)):
+        read(f"imagefolder:{make(tmp_path, *names)}", split_from="last")
+
+
+def test_splits_from_last_where_there_are_no_folders(tmp_path: Path) -> None:
+    assert table(read(f"imagefolder:{make(tmp_path, '1.jpg')}", split_from="last")) == [("1.jpg", "train", None)]
+
+
+LAST = "images whose last folder has a split's name (-O split_from=last makes it one)"
+BELOW = "images whose splits are in the folder flowers (give that one)"
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["cat/train/1.jpg", "cat/test/2.jpg", "dog/Train/3.jpg", "4.jpg"], {LAST: 3}),
+        (["flowers/train/rose/1.jpg", "flowers/VALID/lily/2.jpg"], {BELOW: 2}),
+        (["flowers/train/1.jpg", "flowers/test/2.jpg"], {BELOW: 2}),
+        (["flowers/train/rose/1.jpg", "flowers/2.jpg"], {}),
+        (["flowers/train/rose/1.jpg", "trees/train/oak/2.jpg"], {}),
+        (["land/train/1.jpg", "land/car/2.jpg"], {}),
+        (["train/rose/1.jpg", "test/rose/2.jpg"], {}),
+        (["train/train/1.jpg", "train/test/2.jpg"], {}),
+        (["1.jpg"], {}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_splits_in_other_places_are_hinted_at(names: list[str], hint: dict[str, int], tmp_path: Path) -> None:
+    data = make(tmp_path, *names)
+    told = read(f"imagefolder:{data}").notes
+    assert {key: count for key, count in told.items() if "split" in key} == hint
+    assert not any("split" in key for key in read(f"imagefolder:{data}", split="all").notes)
 
 
 def test_split_option_takes_the_whole_folder(tmp_path: Path) -> None:

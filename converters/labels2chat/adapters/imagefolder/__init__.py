@@ -28,6 +28,12 @@ from labels2chat.types import Image, Option, Sample, Source
 
 OPTIONS = {
     "label_from": Option("which folders of a nested path name the class", "choice", "path", ("path", "first", "last")),
+    "split_from": Option(
+        "which folder names the split where every image is in such a one: train/cat has it first, cat/train last",
+        "choice",
+        "first",
+        ("first", "last"),
+    ),
     "classes": Option(
         "whether folders are classes; auto: where there is no metadata file",
         "choice",
@@ -86,7 +92,8 @@ def read(path: str, **options: Any) -> Source:
         listed = ", ".join(f"{count} {what}" for what, count in notes.items()) or "it is empty"
         raise SourceError(f"{path} holds no images ({listed})")
     classes = options.get("classes", "auto")
-    files = sort_out(paths, options.get("split"), options.get("label_from", "path"), notes)
+    label_from, split_from = options.get("label_from", "path"), options.get("split_from", "first")
+    files = sort_out(paths, options.get("split"), label_from, split_from, notes)
     if classes == "none" or (classes == "auto" and (tables or YOLO in notes)):
         for file in files:
             if classes == "none" or tables or "images" in (file.label or "").split("/"):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from labels2chat.errors import SourceError
+
 SUFFIXES = frozenset(
     (
         ".jpg",
@@ -123,17 +125,28 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # is_dir raises for a link to itself
 
 
-def sort_out(paths: list[str], split: str | None, label_from: str, notes: dict[str, int]) -> list[File]:
+def sort_out(
+    paths: list[str], split: str | None, label_from: str, split_from: str, notes: dict[str, int]
+) -> list[File]:
     """Give each file its split and class, one split after the other.
 
-    Top folders are splits only when every one of them has a split's name: car/, bus/, train/ are three classes.
+    Folders are splits only when every one of them has a split's name: car/, bus/, train/ are three classes. They are
+    the top ones, or with `split_from` the last ones of all paths. Raises SourceError where the last ones are none.
     """
-    tops = {path.split("/", 1)[0] for path in paths if "/" in path}
-    splits = split is None and bool(tops) and all(top.lower() in SPLITS for top in tops)
+    at = 0 if split_from == "first" else -1
+    nested = [folders for *folders, _ in (path.split("/") for path in paths) if folders]
+    splits = split is None and bool(nested) and all(folders[at].lower() in SPLITS for folders in nested)
+    if split is None and not splits:
+        if at and (other := next((folders for folders in nested if folders[at].lower() not in SPLITS), [])):
+            raise SourceError(
+                f"-O split_from=last: {'/'.join(other)} holds images, and {other[at]!r} is no split's name"
+            )
+        if hint := _splits_elsewhere(nested):
+            notes[hint] = len(nested)
     files = []
     for path in paths:
         *folders, _ = path.split("/")
-        own = SPLITS[folders.pop(0).lower()] if splits and folders else (split or "train")
+        own = SPLITS[folders.pop(at).lower()] if splits and folders else (split or "train")
         if len(folders) > 1:
             notes["images in nested folders"] = notes.get("images in nested folders", 0) + 1
             folders = {"first": folders[:1], "last": folders[-1:]}.get(label_from, folders)
@@ -142,3 +155,18 @@ def sort_out(paths: list[str], split: str | None, label_from: str, notes: dict[s
     if splits:
         files.sort(key=lambda file: file.split)  # stable: the order inside a split stays
     return files
+
+
+def _splits_elsewhere(nested: list[list[str]]) -> str:
+    """Say where the splits seem to be, for paths that have them in other places than at the top; '' for nowhere."""
+    if not nested:
+        return ""
+    if len({folders[0] for folders in nested}) == 1 and all(_named(folders, 1) for folders in nested):
+        return f"images whose splits are in the folder {nested[0][0]} (give that one)"
+    if all(len(folders) > 1 and _named(folders, -1) for folders in nested):
+        return "images whose last folder has a split's name (-O split_from=last makes it one)"
+    return ""
+
+
+def _named(folders: list[str], at: int) -> bool:
+    return len(folders) > at and folders[at].lower() in SPLITS
