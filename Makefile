@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test test-trainers check format bench soak clean
+.PHONY: help demo test test-trainers test-oldest check format bench soak clean
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -42,6 +42,14 @@ TRAINERS := trl llamafactory swift others
 test-trainers: $(TRAINERS:%=.venv-%/.ready)   ## the trainers themselves read what is written for them; slow
 	set -e; for trainer in $(TRAINERS); do LABELS2CHAT_TRAINER=$$trainer .venv-$$trainer/bin/python -m pytest tests/trainers; done
 
+.venv-oldest/.ready: tests/oldest.txt pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< --editable '.[test]'
+	@touch $@
+
+test-oldest: .venv-oldest/.ready   ## run every test with the oldest libraries that are allowed
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
 check: $(VENV)/.ready  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,4 +66,4 @@ soak: $(VENV)/.ready   ## the long ones: 200 kills, full-size files
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m soak
 
 clean:           ## remove what the other targets made
-	rm -rf $(VENV) $(TRAINERS:%=.venv-%) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(TRAINERS:%=.venv-%) .venv-oldest demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

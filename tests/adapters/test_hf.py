@@ -30,6 +30,7 @@ from labels2chat.adapters import hf, read
 from labels2chat.adapters.hf import arrays, source, tables
 from labels2chat.adapters.hf.features import Feature, merge, of_arrow, of_json, of_value
 from labels2chat.adapters.hf.files import kind_of, split_name
+from labels2chat.adapters.hf.pages import plain_leaf
 from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, TemplateError, UsageError
 from labels2chat.images import load, measure
 from labels2chat.types import Annotation, Sample, Source
@@ -125,6 +126,11 @@ def save_dict_to_disk(folder: Path) -> str:
 def to_parquet(folder: Path) -> str:
     typed().to_parquet(folder / "rows.parquet")
     return f"hf:{folder}/rows.parquet"
+
+
+def plainly(folder: Path) -> bool:
+    """Whether `to_parquet` wrote the pictures as they are, which it does since datasets 4.2 or so."""
+    return plain_leaf(pq.read_metadata(folder / "rows.parquet"), "image") is not None
 
 
 def to_parquet_in_shards(folder: Path) -> str:
@@ -1056,7 +1062,8 @@ def test_sizes_of_pictures(tmp_path: Path) -> None:
         assert sample.images[0].size == len(row["image"]["bytes"])
     table(rows).to_parquet(tmp_path / "rows.parquet")
     total = sum(sample.images[0].size or 0 for sample in read(f"hf:{tmp_path}"))
-    assert total == pytest.approx(sum(len(row["image"]["bytes"]) for row in rows), rel=0.05)
+    close = 0.05 if plainly(tmp_path) else 1  # else the share of a column chunk, with all that is in it
+    assert total == pytest.approx(sum(len(row["image"]["bytes"]) for row in rows), rel=close)
 
 
 # columns
@@ -1325,6 +1332,7 @@ def test_metadata_of_datasets_before_4(tmp_path: Path) -> None:
     assert source.categories == NAMES
 
 
+@pytest.mark.skipif(not hasattr(datasets, "Json"), reason="datasets 4 has no such feature")
 def test_json_features() -> None:
     features = Features({"image": datasets.Image(), "objects": List(datasets.Json())})
     rows = [{"image": cell(), "objects": [{"bbox": list(BOX), "category": "cat"}, {"bbox": [1, 1, 2, 2], "label": 3}]}]
@@ -2178,7 +2186,7 @@ def test_a_stream_that_breaks_off() -> None:
         (pa.list_(pa.int8()), "list"),
         (pa.list_(pa.int8(), 3), "list"),
         (pa.large_list(pa.int8()), "list"),
-        (pa.json_(), "text"),
+        *([(pa.json_(), "text")] if hasattr(pa, "json_") else []),
     ],
     ids=str,
 )
@@ -2201,9 +2209,9 @@ def test_arrow_types(type: Any, kind: str) -> None:
         datasets.Sequence({"a": Value("int64")}),
         datasets.Array2D((2, 2), "float32"),
         datasets.Translation(["en", "de"]),
-        datasets.Json(),
+        *([datasets.Json()] if hasattr(datasets, "Json") else []),
     ],
-    ids=repr,
+    ids=lambda feature: type(feature).__name__,  # some of datasets 4 have no repr
 )
 def test_features_as_json_agree_with_their_arrow_types(feature: Any) -> None:
     features = Features({"x": feature})
@@ -2244,7 +2252,8 @@ def test_a_place_is_where_the_bytes_are(way: Callable[[Path], Any], tmp_path: Pa
     for image in placed:
         path, start, size = image.data.place()
         assert Path(path).read_bytes()[start : start + size] == image.data()
-    if way in (save_to_disk, save_to_disk_in_shards, save_dict_to_disk, to_parquet, arrow_stream, arrow_file, tar):
+    plain = way is to_parquet and plainly(tmp_path)
+    if plain or way in (save_to_disk, save_to_disk_in_shards, save_dict_to_disk, arrow_stream, arrow_file, tar):
         assert len(placed) == len(images)
 
 

@@ -72,7 +72,7 @@ def test_what_a_library_warns_of_is_not_said_beside_what_we_say(engine: str, pro
     assert process(*words, "-o", "out").stderr.count(b"\n") == 1  # of the target: ten examples are needed
     if engine == "threads":
         told = process(*words, "-o", "again", env={**os.environ, "PYTHONWARNINGS": "default"})
-        assert b"Tag data larger than file" in told.stderr
+        assert b"UserWarning: " in told.stderr
 
 
 @pytest.mark.parametrize("words", [CONVERT, [*CONVERT, "--dry-run"], ["inspect", "photos"], ["validate", "made"]])
