@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -211,6 +212,22 @@ def test_any_records(images: list[Any], annotations: list[Any], tmp_path: Path) 
     else:
         with pytest.raises(SourceError, match=re.escape(expected)):
             read(f"coco:{path}", low_memory=True)
+
+
+def test_the_index_is_closed_where_the_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def noting(*words: Any, **options: Any) -> sqlite3.Connection:
+        opened.append(connect(*words, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", noting)
+    (tmp_path / "instances.json").write_text('{"annotations": []}')
+    with pytest.raises(SourceError, match="no list of images"):
+        read(f"coco:{tmp_path / 'instances.json'}", low_memory=True)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
 
 
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason="the datasets that other projects publish are not in the repository")

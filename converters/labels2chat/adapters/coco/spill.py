@@ -69,8 +69,16 @@ def spill(path: Path) -> Labels:
     """Read a file and leave its annotations where they are. Raises SourceError, as reading it whole would."""
     data = view(path)
     refuse_list(data, path)
-    content = Content()
     index = sqlite3.connect("", check_same_thread=False, isolation_level=None)  # no name: a file, and a temporary one
+    try:
+        return _spill(path, data, index)
+    except BaseException:
+        index.close()
+        raise
+
+
+def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
+    content = Content()
     index.execute("PRAGMA journal_mode = OFF")
     index.execute("CREATE TABLE annotation (image, id, at INTEGER, size INTEGER)")  # no type: 7 is not '7'
     index.execute("BEGIN")
