@@ -22,7 +22,9 @@ def test_each_problem_names_its_place_once(make_coco: MakeCoco) -> None:
         "annotation.unknown_category": [
             "train.json image 2 annotation 7: category_id 9 is not among the categories",
         ],
-        "image.outside_root": ["train.json image 1: file_name '../a.jpg' leaves the image folder"],
+        "image.outside_root": [
+            "train.json image 1: file_name '../a.jpg' leaves the image folder (-O allow_outside_root=true lets it)"
+        ],
     }
     rows = [reject(problem, sample, None, "record") for sample in source for problem in sample.problems]
     assert [row["source"] for row in rows] == ["train.json image 1", "train.json image 2, annotation 7"]

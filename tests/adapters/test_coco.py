@@ -649,6 +649,24 @@ def test_no_folder_holds_the_images(make_coco: MakeCoco, tmp_path: Path) -> None
     assert len(first.annotations or ()) == 2  # the labels are read all the same
 
 
+def test_images_two_folders_away(make_coco: MakeCoco, write_images: WriteImages, tmp_path: Path) -> None:
+    write_images("set/coco/train2017/a.jpg", "set/coco/train2017/b.jpg", "set/coco/val2017/a.jpg", "set/.cache/x/a.jpg")
+    source = read(f"coco:{make_coco('set/annotations/instances_train2017.json', draw=None)}")
+    assert found(source) == []
+    assert [sample.images[0].path for sample in source] == [f"{tmp_path}/set/coco/train2017/{n}.jpg" for n in "ab"]
+
+
+def test_images_that_may_be_in_two_places(make_coco: MakeCoco, write_images: WriteImages, tmp_path: Path) -> None:
+    write_images(*(f"set/data/train_{kind}/{name}.jpg" for kind in ("images", "masks") for name in "ab"))
+    path = make_coco("set/annotations/annotations.json", draw=None)
+    source = read(f"coco:{path}")
+    assert found(source) == [("image.missing", "image 1"), ("image.missing", "image 2")]
+    places = [f"{tmp_path}/set/data/train_{kind}" for kind in ("images", "masks")]
+    said = f"it may be in {places[0]} or {places[1]}; say with -O images=DIR"
+    assert next(iter(source)).problems[0].message == said
+    assert found(read(f"coco:{path}", images=places[1])) == []
+
+
 def test_an_image_that_is_missing_is_left_to_the_one_who_opens_it(make_coco: MakeCoco) -> None:
     source = read(f"coco:{make_coco(images=[image(), image(2, 'gone.jpg')])}")
     assert found(source) == []

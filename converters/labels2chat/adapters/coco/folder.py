@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from labels2chat.types import Image, Problem
 _PROBE = 20
 """How many file names are looked for in each place; where none is found, all are."""
 _FAR = 2000
+_AROUND = 500
+"""Folders that are looked into where the images are in none of the usual places."""
 _ASIDE = {"annotations", "annotation", "labels", "coco"}
 """Names of folders that may hold the labels of images elsewhere."""
 
@@ -43,9 +46,13 @@ class Folder:
         else:
             self.tried = _usual_places(path, token)
         self.root = str(given) if given else None
+        self.several: list[Path] = []
+        """Places that have as many of the names, where only a wider look found any."""
         self._choose(_present, first, flats)
         if self.found == 0:  # a few names are nearly always there; where none of them is, all are looked for
             self._choose(_listed, every, flats)
+        if self.found == 0 and not given:
+            self._look_around(_roots(path), every)
         self.begin = os.path.join(self.root or "", "")
         """What the path of a file in it begins with."""
 
@@ -57,6 +64,17 @@ class Folder:
                 hits = count(place, relative)
                 if hits > self.found:
                     self.found, self.root, self.flat = hits, str(place), flat
+
+    def _look_around(self, roots: list[Path], names: list[str]) -> None:
+        """Take the one folder that has most of the names, of those inside the folders around the annotation file."""
+        inner = [child for root in roots for child in _children(root, "") if not child.name.startswith((".", "__"))]
+        places = dict.fromkeys(place for child in inner for place in _children(child, ""))
+        counted = [(place, _listed(place, names)) for place in islice(places, _AROUND)]
+        most = max((count for _, count in counted), default=0)
+        best = [place for place, count in counted if count == most] if most else []
+        if len(best) == 1:
+            self.found, self.root = most, str(best[0])
+        self.several = best[1:] and best
 
     def count_urls(self, images: list[Any]) -> int:
         """Count the images that `place` gives a URL."""
@@ -71,11 +89,12 @@ class Folder:
         elif not name:
             problems.append(Problem("image.missing", "the record has no file_name", f"image {image.id}"))
         elif not self.outside and escapes(name):
-            message = f"file_name {name!r} leaves the image folder"
+            message = f"file_name {name!r} leaves the image folder (-O allow_outside_root=true lets it)"
             problems.append(Problem("image.outside_root", message, f"image {image.id}"))
         elif self.root is None:
-            tried = ", ".join(map(str, self.tried))
-            message = f"no folder holds the images; looked in {tried}"
+            message = f"no folder holds the images; looked in {', '.join(map(str, self.tried))}"
+            if self.several:
+                message = f"it may be in {' or '.join(map(str, self.several))}; say with -O images=DIR"
             problems.append(Problem("image.missing", message, f"image {image.id}"))
         else:
             relative = _relative(name, self.flat)
@@ -118,11 +137,9 @@ def _all_different(names: list[str]) -> bool:
 
 def _usual_places(path: Path, token: str) -> list[Path]:
     """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne, Roboflow and PoseTrack around an annotation file."""
-    near = path.parent
-    above = near / ".." if near.name in ("", "..") else near.parent
-    tokens, roots = [re.split(r"[_.]", path.stem)[-1], token], [above]
-    if above.name.lower() in _ASIDE:  # annotations/train/instances.json
-        tokens, roots = [*tokens, near.name], [above, above.parent]
+    near, roots = path.parent, _roots(path)
+    above = roots[0]
+    tokens = [re.split(r"[_.]", path.stem)[-1], token, *([near.name] if len(roots) > 1 else [])]
     tokens = [token for token in dict.fromkeys(tokens) if token]
     places = [
         place
@@ -148,6 +165,13 @@ def _usual_places(path: Path, token: str) -> list[Path]:
     if near.name.lower() in _ASIDE and not beside:  # COCO/train.json beside PNG/: any folder may be the one
         beside = _children(above, "")
     return [place for place in dict.fromkeys([*places, *beside]) if place.is_dir()]
+
+
+def _roots(path: Path) -> list[Path]:
+    """List the folders that may be the dataset's, around an annotation file."""
+    near = path.parent
+    above = near / ".." if near.name in ("", "..") else near.parent
+    return [above, above.parent] if above.name.lower() in _ASIDE else [above]  # annotations/train/instances.json
 
 
 def _children(folder: Path, start: str | tuple[str, ...]) -> list[Path]:
