@@ -16,7 +16,7 @@ PACKAGE = Path(labels2chat.__file__).parent
 
 FLOORS: list[tuple[float, set[str]]] = [
     (0, {"collector", "errors", "sink", "types"}),
-    (0.5, {"addresses", "documents", "files", "masks", "tokens"}),  # still the ground floor, up the steps
+    (0.5, {"addresses", "documents", "files", "lfs", "masks", "tokens"}),  # still the ground floor, up the steps
     (1, {"target", "coordinates"}),
     (2, {"images"}),
     (3, {"template", "check", "shards", "engines", "adapters", "targets", "packs", "screen", "urls"}),

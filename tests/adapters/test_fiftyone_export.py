@@ -905,6 +905,7 @@ def test_no_media_but_images(export: Export) -> None:
     [
         ("{", None, "samples.json:1:2: not JSON"),
         ("[]", None, "no list of samples"),
+        ("version https://git-lfs.github.com/spec/v1\n", None, "samples.json: the file is a git-LFS pointer"),
         ('{"samples": {}}', None, "no list of samples"),
         ("", None, "not JSON"),
         ('{"samples": []}', "{}", "no sample_fields.*before 0.8"),

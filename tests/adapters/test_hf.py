@@ -630,6 +630,16 @@ def test_what_cannot_be_read(files: dict[str, bytes], message: str, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "json", "jsonl", "jsonl.gz", "csv", "tar"])
+def test_tables_that_git_lfs_has_not_downloaded(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"train-00000-of-00001.{suffix}"
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    for given in (path, tmp_path):
+        with pytest.raises(SourceError) as caught:
+            read(f"hf:{given}")
+        assert str(caught.value) == f"{path}: the file is a git-LFS pointer; run `git lfs pull`"
+
+
 def test_no_such_path(tmp_path: Path) -> None:
     for path in (f"{tmp_path}/rows.parquet", "./nothing", f"{tmp_path}/none"):
         with pytest.raises(SourceError, match="no file or folder"):

@@ -17,6 +17,7 @@ from PIL import Image as Pillow
 from PIL import features
 
 from labels2chat.errors import RecordError
+from labels2chat.lfs import POINTER
 
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (MAX_IMAGE_PIXELS): a quarter of a GiB at 3 bytes per pixel."""
@@ -237,7 +238,7 @@ def _webp(data: bytes) -> Header:
 def _other(data: bytes) -> Header:
     if not data:
         raise RecordError("image.empty", "the file has 0 bytes")
-    if data.startswith(b"version https://git-lfs"):
+    if data.startswith(POINTER):
         raise RecordError("image.lfs_pointer", "the file is a git-LFS pointer, not the image")
     if data[4:8] == b"ftyp":
         _find_decoder(data[8 : int.from_bytes(data[:4], "big")][:256])

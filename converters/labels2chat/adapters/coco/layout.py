@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from labels2chat.adapters.coco.scan import head_records
 from labels2chat.errors import SourceError, UsageError, did_you_mean
+from labels2chat.lfs import POINTER
 
 TASKS = ("instances", "keypoints", "panoptic", "stuff", "captions", "labels", "image_info")
 """What a file holds by its name, in the order in which one is chosen."""
@@ -35,8 +36,6 @@ _CATEGORIES = re.compile(rb'"categories"\s*:\s*\[\s*\{')
 _OBJECT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"')
 _LIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _PREDICTION = {"id", "image_id", "category_id", "bbox", "score", "segmentation", "keypoints", "caption", "area"}
-POINTER = b"version https://git-lfs"
-"""What stands in a file that git-LFS has not downloaded."""
 _COCO = re.compile(rb'"(?:images|annotations|categories|licenses|info|videos)"\s*:')
 _HEAD = 1 << 16
 _MOST_FILES = 200

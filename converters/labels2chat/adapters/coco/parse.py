@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from labels2chat.adapters.coco.layout import POINTER
 from labels2chat.adapters.coco.records import Annotation, Category, Image, Shape
 from labels2chat.adapters.coco.scan import LISTS, NotPlainError, head_records, walk
 from labels2chat.collector import calm
 from labels2chat.errors import SourceError
+from labels2chat.lfs import POINTER
 from labels2chat.types import Problem
 
 _HEAD = 200

@@ -23,6 +23,7 @@ from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Wor
 from labels2chat.adapters.fiftyone.labels import Document, identity
 from labels2chat.adapters.fiftyone.sample import Plan, common_folder, described, sample_of, tags_of
 from labels2chat.errors import SourceError, UsageError, did_you_mean
+from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem, Sample, Source
 
 _IMAGES = (None, "image", "unknown")
@@ -136,6 +137,7 @@ def _parsed(data: Any, path: Path | None = None) -> Any:
 
 
 def _bytes(path: Path) -> bytes | mmap.mmap:
+    refuse_pointer(path)
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -36,6 +36,7 @@ from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, sample
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
 from labels2chat.errors import MissingExtraError, SourceError
+from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Sample, Source
 
 _HUB = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -60,6 +61,8 @@ def read(path: str, **options: Any) -> Source:
         return _of_objects(dataset, f"hf:{path}", options, chosen=True)
     notes: dict[str, int] = {}
     files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
+    for file in files:
+        refuse_pointer(file.path)
     parts = [_open(file, options) for file in files]
     return _source(parts, f"hf:{path}", options, notes, said=files[0].classes)
 

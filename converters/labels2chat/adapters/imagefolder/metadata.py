@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from labels2chat.adapters.hf.lines import parse
 from labels2chat.errors import MissingExtraError, SourceError
+from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem, bad_split
 
 
@@ -92,9 +93,7 @@ def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
 
 def _rows(path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number from 1, {column: value}); a line that can't be read becomes a problem."""
-    with _opened(path) as file:
-        if file.read(7) == b"version" and file.read(20).startswith(b" https://git-lfs"):
-            raise SourceError(f"{path} is a git-LFS pointer and no table; run `git lfs pull`")
+    refuse_pointer(path)
     if path.suffix == ".parquet":
         yield from _parquet_rows(path)
         return
@@ -132,13 +131,6 @@ def _refuse_twice(path: Path, columns: Sequence[str]) -> None:
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
