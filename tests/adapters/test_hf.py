@@ -630,6 +630,23 @@ def test_what_cannot_be_read(files: dict[str, bytes], message: str, tmp_path: Pa
     assert "\n" not in str(caught.value)
 
 
+def test_ids_that_are_names_without_their_suffix(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("000bec.jpg", "7.png", "8.jpg", "8.png", "v1.5_x.webp", "plain"):
+        (tmp_path / "photos" / name).write_bytes(jpeg(0))
+    (tmp_path / "labels.csv").write_text("id,breed\n000bec,pug\n7,pug\n8,lab\nv1.5_x,lab\nplain,lab\nnone,lab\n")
+    source = read(f"hf:{tmp_path}/labels.csv", image="id", images=str(tmp_path / "photos"), label="breed")
+    names = ["000bec.jpg", "7.png", "8", "v1.5_x.webp", "plain", "none"]
+    assert [sample.images[0].name for sample in source] == names
+    (problem,) = [problem for sample in source for problem in sample.problems]
+    said = f"there is no file {tmp_path}/photos/8, but 8.jpg and 8.png; name one of them in the table"
+    assert (problem.code, problem.message) == ("image.missing", said)
+    rows = [{"id": 7, "label": 1}]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (sample,) = read(f"hf:{tmp_path}/rows.json", image="id", images=str(tmp_path / "photos"))
+    assert (sample.images[0].name, sample.labels) == ("7.png", ["1"])
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "json", "jsonl", "jsonl.gz", "csv", "tar"])
 def test_tables_that_git_lfs_has_not_downloaded(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"train-00000-of-00001.{suffix}"
@@ -854,7 +871,7 @@ def test_a_cell_of_a_picture(value: Any, pictures: Path) -> None:
         ({"bytes": None, "path": None}, "image.missing"),
         ("/no/such/file.jpg", "image.missing"),
         ("a\0b.jpg", "image.missing"),
-        (7, "image.not_an_image"),
+        (7.5, "image.not_an_image"),
         ({"bytes": 7, "path": None}, "image.not_an_image"),
         ("data:image/png;base64,abc", "image.not_an_image"),
         (["a.jpg", None], "image.missing"),

@@ -19,6 +19,7 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _DATA = re.compile(r"data:[\w/+.-]*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq|TU0A)[A-Za-z0-9+/\r\n]{60}")
 """How JPEG, PNG, WEBP, GIF, BMP and TIFF begin in base64; paths have a suffix before so many letters."""
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
 
@@ -33,6 +34,8 @@ def cells(value: Any, spool: Spool) -> list[Cell | None]:
         return [cell for item in value for cell in cells(item, spool)]
     if isinstance(value, str):
         return [_text(value, spool)]
+    if isinstance(value, int) and not isinstance(value, bool):  # a file's name without its suffix
+        return [Cell(str(value))]
     if isinstance(value, bytes | bytearray | memoryview):
         return [_bytes(bytes(value), None, spool)]
     if isinstance(value, dict):
@@ -85,7 +88,7 @@ class Places:
             relative = path.replace("\\", "/")
             if not self.free and ".." in relative.split("/"):
                 raise RecordError("image.outside_root", f"the path {path!r} leaves the folder")
-            return relative, os.path.join(self.folder or "", relative)
+            return self._whole(relative)
         if self.given and self.folder is not None:
             parts = re.split(r"[/\\]+", path)
             for start in range(1, len(parts)):
@@ -106,6 +109,17 @@ class Places:
                 else f"there is no file {path}",
             )
         return re.split(r"[/\\]", path)[-1], path
+
+    def _whole(self, name: str) -> tuple[str, str]:
+        """Return a name below the folder and its place; one that lacks its suffix, as ids do, with that of the file."""
+        place = os.path.join(self.folder or "", name)
+        if os.path.splitext(name)[1].lower() in _SUFFIXES or os.path.exists(place):
+            return name, place
+        found = [suffix for suffix in _SUFFIXES if os.path.isfile(place + suffix)]
+        if len(found) > 1:
+            names = " and ".join(name + suffix for suffix in found)
+            raise RecordError("image.missing", f"there is no file {place}, but {names}; name one of them in the table")
+        return (name + found[0], place + found[0]) if found else (name, place)
 
 
 class _Remote:

@@ -4,7 +4,9 @@ from labels2chat.adapters.hf.objects import FORMATS
 from labels2chat.types import Option
 
 OPTIONS = {
-    "image": Option("column of the pictures; several: left,right"),
+    "image": Option(
+        "column of the pictures, or of the names of their files, with suffix or without; several: left,right"
+    ),
     "label": Option("column of the class; label= (empty) where there is none"),
     "objects": Option("column of the objects with boxes"),
     "caption": Option("column of the captions; several: short,long"),
