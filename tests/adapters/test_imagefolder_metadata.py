@@ -195,7 +195,19 @@ def test_a_table_without_file_names_says_what_it_has(tmp_path: Path) -> None:
     data = make(tmp_path, "1.jpg")
     (data / "metadata.csv").write_text("file_name;caption\n1.jpg;x\n")
     (problem,) = read(f"imagefolder:{data}").problems
-    assert problem.message == "no file_name (columns: file_name;caption)"
+    assert problem.message.startswith("no file_name (columns: file_name;caption)")
+
+
+def test_a_table_that_names_no_image_takes_no_classes(tmp_path: Path) -> None:
+    """ISIC's metadata.csv beside folders of classes."""
+    data = make(tmp_path, "nevus/1.jpg", "melanoma/2.jpg", files={"metadata.csv": "isic_id,age\n1,60\n2,70\n"})
+    source = read(f"imagefolder:{data}")
+    assert [sample.labels for sample in source] == [["melanoma"], ["nevus"]]
+    assert problems(source) == [("sample.bad_record", f"metadata.csv row {number}") for number in (1, 2)]
+    said = "no file_name (columns: isic_id, age); hf: reads such a table with -O image=COLUMN"
+    assert source.problems[0].message == said
+    (data / "metadata.csv").write_text("file_name,age\nno.jpg,60\n")  # one that does, if not one that is there
+    assert [sample.labels for sample in read(f"imagefolder:{data}")] == [[], []]
 
 
 def test_images_without_a_row_are_kept_and_counted(tmp_path: Path) -> None:

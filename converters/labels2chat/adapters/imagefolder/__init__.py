@@ -35,7 +35,7 @@ OPTIONS = {
         ("first", "last"),
     ),
     "classes": Option(
-        "whether folders are classes; auto: where there is no metadata file",
+        "whether folders are classes; auto: where no metadata file names an image",
         "choice",
         "auto",
         ("auto", "folders", "none"),
@@ -94,12 +94,12 @@ def read(path: str, **options: Any) -> Source:
     classes = options.get("classes", "auto")
     label_from, split_from = options.get("label_from", "path"), options.get("split_from", "first")
     files = sort_out(paths, options.get("split"), label_from, split_from, notes)
-    if classes == "none" or (classes == "auto" and (tables or YOLO in notes)):
-        for file in files:
-            if classes == "none" or tables or "images" in (file.label or "").split("/"):
-                file.label = None
     with calm():
         table = read_metadata(root, tables, paths) if tables else Table([], [], {})
+    if classes == "none" or (classes == "auto" and (table.named or YOLO in notes)):
+        for file in files:
+            if classes == "none" or table.named or "images" in (file.label or "").split("/"):
+                file.label = None
     reading = reading_of(table.rows, options.get("bbox_format"))
     folder = Folder(str(root), files, options.get("split"), reading)
     source = Source(

@@ -40,6 +40,8 @@ class Table(Struct):
     rows: list[Row]
     problems: list[Problem]
     notes: dict[str, int]
+    named: bool = False
+    """Whether any row names an image, as metadata do: other tables are called so, too."""
 
 
 def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
@@ -57,6 +59,7 @@ def read_metadata(root: Path, names: list[str], images: list[str]) -> Table:
         for number, values in _rows(root / name, name, table.problems):
             where = f"{name} row {number}"
             columns, files = _files(values)
+            table.named = table.named or bool(files)
             fault = _fault(files, values)
             if fault:
                 table.problems.append(Problem("sample.bad_record", fault, where))
@@ -172,7 +175,7 @@ def _files(values: dict[str, Any]) -> tuple[set[str], list[Any]]:
 
 def _fault(files: list[Any], values: dict[str, Any]) -> str:
     if not files:
-        return f"no file_name (columns: {', '.join(values) or 'none'})"
+        return f"no file_name (columns: {', '.join(values) or 'none'}); hf: reads such a table with -O image=COLUMN"
     if not all(isinstance(file, str) and file for file in files):
         return "a file_name that is no text"
     split = values.get("split")
