@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -237,7 +238,7 @@ def test_splits_from_last_where_there_are_no_folders(tmp_path: Path) -> None:
 
 
 LAST = "images whose last folder has a split's name (-O split_from=last makes it one)"
-BELOW = "images whose splits are in the folder flowers (give that one)"
+BELOW = "images whose classes or splits are in the folder flowers (give that one)"
 
 
 @pytest.mark.parametrize(
@@ -246,9 +247,10 @@ BELOW = "images whose splits are in the folder flowers (give that one)"
         (["cat/train/1.jpg", "cat/test/2.jpg", "dog/Train/3.jpg", "4.jpg"], {LAST: 3}),
         (["flowers/train/rose/1.jpg", "flowers/VALID/lily/2.jpg"], {BELOW: 2}),
         (["flowers/train/1.jpg", "flowers/test/2.jpg"], {BELOW: 2}),
+        (["flowers/rose/1.jpg", "flowers/lily/2.jpg", "readme.png"], {BELOW: 2}),
         (["flowers/train/rose/1.jpg", "flowers/2.jpg"], {}),
         (["flowers/train/rose/1.jpg", "trees/train/oak/2.jpg"], {}),
-        (["land/train/1.jpg", "land/car/2.jpg"], {}),
+        (["land/train/1.jpg", "water/boat/2.jpg"], {}),
         (["train/rose/1.jpg", "test/rose/2.jpg"], {}),
         (["train/train/1.jpg", "train/test/2.jpg"], {}),
         (["1.jpg"], {}),
@@ -260,6 +262,9 @@ def test_splits_in_other_places_are_hinted_at(names: list[str], hint: dict[str, 
     told = read(f"imagefolder:{data}").notes
     assert {key: count for key, count in told.items() if "split" in key} == hint
     assert not any("split" in key for key in read(f"imagefolder:{data}", split="all").notes)
+    rows = [{"file_name": name, "caption": "A"} for name in names]
+    (data / "metadata.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert not any("split" in key for key in read(f"imagefolder:{data}").notes)  # their folders mean nothing
 
 
 def test_split_option_takes_the_whole_folder(tmp_path: Path) -> None:

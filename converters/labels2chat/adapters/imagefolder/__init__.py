@@ -21,7 +21,7 @@ from labels2chat.adapters.hf.objects import FORMATS, check_format, probes, sizes
 from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
 from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
-from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, sort_out, walk
+from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, hints, sort_out, walk
 from labels2chat.collector import calm
 from labels2chat.errors import SourceError
 from labels2chat.types import Image, Option, Sample, Source
@@ -96,6 +96,8 @@ def read(path: str, **options: Any) -> Source:
     files = sort_out(paths, options.get("split"), label_from, split_from, notes)
     with calm():
         table = read_metadata(root, tables, paths) if tables else Table([], [], {})
+    if not (table.named or options.get("split") or split_from == "last"):
+        notes |= hints(paths)
     if classes == "none" or (classes == "auto" and (table.named or YOLO in notes)):
         for file in files:
             if classes == "none" or table.named or "images" in (file.label or "").split("/"):

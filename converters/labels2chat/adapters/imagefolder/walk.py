@@ -134,15 +134,10 @@ def sort_out(
     the top ones, or with `split_from` the last ones of all paths. Raises SourceError where the last ones are none.
     """
     at = 0 if split_from == "first" else -1
-    nested = [folders for *folders, _ in (path.split("/") for path in paths) if folders]
+    nested = _nested(paths)
     splits = split is None and bool(nested) and all(folders[at].lower() in SPLITS for folders in nested)
-    if split is None and not splits:
-        if at and (other := next((folders for folders in nested if folders[at].lower() not in SPLITS), [])):
-            raise SourceError(
-                f"-O split_from=last: {'/'.join(other)} holds images, and {other[at]!r} is no split's name"
-            )
-        if hint := _splits_elsewhere(nested):
-            notes[hint] = len(nested)
+    if split is None and at and (other := next((one for one in nested if one[at].lower() not in SPLITS), [])):
+        raise SourceError(f"-O split_from=last: {'/'.join(other)} holds images, and {other[at]!r} is no split's name")
     files = []
     for path in paths:
         *folders, _ = path.split("/")
@@ -157,16 +152,19 @@ def sort_out(
     return files
 
 
-def _splits_elsewhere(nested: list[list[str]]) -> str:
-    """Say where the splits seem to be, for paths that have them in other places than at the top; '' for nowhere."""
-    if not nested:
-        return ""
-    if len({folders[0] for folders in nested}) == 1 and all(_named(folders, 1) for folders in nested):
-        return f"images whose splits are in the folder {nested[0][0]} (give that one)"
-    if all(len(folders) > 1 and _named(folders, -1) for folders in nested):
-        return "images whose last folder has a split's name (-O split_from=last makes it one)"
-    return ""
+def hints(paths: list[str]) -> dict[str, int]:
+    """Note where splits and classes seem to be, if not at the top: below one folder, or the splits below the classes."""
+    nested = _nested(paths)
+    tops = {folders[0] for folders in nested}
+    if any(len(folders) == 1 for folders in nested) or all(top.lower() in SPLITS for top in tops):
+        return {}
+    if len(tops) == 1:
+        return {f"images whose classes or splits are in the folder {nested[0][0]} (give that one)": len(nested)}
+    if all(folders[-1].lower() in SPLITS for folders in nested):
+        return {"images whose last folder has a split's name (-O split_from=last makes it one)": len(nested)}
+    return {}
 
 
-def _named(folders: list[str], at: int) -> bool:
-    return len(folders) > at and folders[at].lower() in SPLITS
+def _nested(paths: list[str]) -> list[list[str]]:
+    """Return the folders of each path that has any."""
+    return [folders for *folders, _ in (path.split("/") for path in paths) if folders]
