@@ -153,7 +153,7 @@ def sort_out(
 
 
 def hints(paths: list[str]) -> dict[str, int]:
-    """Note where splits and classes seem to be, if not at the top: below one folder, or the splits below the classes."""
+    """Note where splits and classes seem to be, if not at the top: below one folder, or splits below the classes."""
     nested = _nested(paths)
     tops = {folders[0] for folders in nested}
     if any(len(folders) == 1 for folders in nested) or all(top.lower() in SPLITS for top in tops):
