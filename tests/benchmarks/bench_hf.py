@@ -1,4 +1,7 @@
-"""The 5,000 JPEGs of bench_inline in a parquet file, as datasets writes it, and in an imagefolder, into chat JSONL."""
+"""The 5,000 JPEGs of bench_inline in parquet files, as datasets writes them, and in imagefolders, into chat JSONL.
+
+Once with a class for each image, and once with 7 boxes.
+"""
 
 from __future__ import annotations
 
@@ -86,12 +89,62 @@ def make_folder(folder: Path) -> Path:
     return done
 
 
+def make_classes(folder: Path) -> Path:
+    """Put the pictures into a folder per class."""
+    done, inline = folder / f"classes-{COUNT}", bench_inline.make(folder)
+    if not done.exists():
+        begun = done.with_suffix(".tmp")
+        shutil.rmtree(begun, ignore_errors=True)
+        for number, picture in enumerate(sorted((inline / "images").iterdir())):
+            of_class = begun / CLASSES[number % len(CLASSES)]
+            of_class.mkdir(parents=True, exist_ok=True)
+            os.link(picture, of_class / picture.name)
+        begun.rename(done)
+    return done
+
+
+def make_classes_table(folder: Path) -> Path:
+    """Put pictures and classes into a table, in a process of its own."""
+    path = folder / f"classes-{COUNT}.parquet"
+    make_classes(folder)
+    command = [
+        sys.executable,
+        "-c",
+        f"from tests.benchmarks.bench_hf import write_classes; write_classes({str(path)!r})",
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+def write_classes(name: str) -> None:
+    """Write the table with `datasets` itself, and make the copies that load_dataset works on."""
+    import datasets
+    from tests.benchmarks.hf_contestants import load
+
+    path, folder = Path(name), make_classes(data_folder())
+    load(str(folder))
+    if not path.exists():
+
+        def rows() -> Any:
+            for picture in sorted(folder.rglob("*.jpg"), key=lambda picture: picture.name):
+                image = {"bytes": picture.read_bytes(), "path": picture.name}
+                yield {"image": image, "label": picture.parent.name}
+
+        features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=sorted(CLASSES))})
+        with tempfile.TemporaryDirectory(dir=path.parent) as cache:
+            made = datasets.Dataset.from_generator(rows, features=features, cache_dir=cache)
+            made.to_parquet(path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").rename(path)
+    load(name)
+
+
 def ours(path: str, workers: int | None = None) -> None:
     """The command, with all its checks."""
     from labels2chat import convert
 
     scheme = "imagefolder" if os.path.isdir(path) else "hf"
-    convert(f"{scheme}:{path}", "detect", f"{scratch()}/out", workers=workers)
+    template = "classify" if os.path.basename(path).startswith("classes") else "detect"
+    convert(f"{scheme}:{path}", template, f"{scratch()}/out", workers=workers)
 
 
 def ours_of_two(path: str) -> None:
@@ -107,7 +160,12 @@ def main() -> None:
         "for row in ds: encode": others + "loop",
         "load_dataset, decode only": others + "load_and_decode",
     }
-    for what, path in (("parquet", make(data_folder())), ("an imagefolder", make_folder(data_folder()))):
+    for what, path in (
+        ("an imagefolder of classes", make_classes(data_folder())),
+        ("parquet with classes", make_classes_table(data_folder())),
+        ("an imagefolder with boxes", make_folder(data_folder())),
+        ("parquet with boxes", make(data_folder())),
+    ):
         results = contest(
             {
                 "labels2chat": here + "ours",

@@ -27,20 +27,25 @@ def _messages(row: dict[str, Any]) -> dict[str, Any]:
     buffer = io.BytesIO()
     row["image"].convert("RGB").save(buffer, format="JPEG")
     url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    names = [CLASSES[name] if isinstance(name, int) else name for name in row["objects"]["category"]]
-    boxes = [
-        {"label": name, "bbox": [round(x), round(y), round(x + w), round(y + h)]}
-        for (x, y, w, h), name in zip(row["objects"]["bbox"], names, strict=True)
-    ]
-    question = [
-        {"type": "image_url", "image_url": {"url": url}},
-        {"type": "text", "text": "Detect all objects. Reply with JSON."},
-    ]
+    asked, answer = "What does the image show?", ""
+    if "label" in row:
+        answer = sorted(CLASSES)[row["label"]]  # in the order of the folders
+    else:
+        asked = "Detect all objects. Reply with JSON."
+        names = [CLASSES[name] if isinstance(name, int) else name for name in row["objects"]["category"]]
+        boxes = [
+            {"label": name, "bbox": [round(x), round(y), round(x + w), round(y + h)]}
+            for (x, y, w, h), name in zip(row["objects"]["bbox"], names, strict=True)
+        ]
+        answer = json.dumps(boxes)
     return {
         "messages": [
-            {"role": "system", "content": "You are an object detector."},
-            {"role": "user", "content": question},
-            {"role": "assistant", "content": json.dumps(boxes)},
+            {"role": "system", "content": "You look at images."},
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": asked}],
+            },
+            {"role": "assistant", "content": answer},
         ]
     }
 
