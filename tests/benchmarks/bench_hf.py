@@ -32,9 +32,22 @@ def make(folder: Path) -> Path:
     """Put pictures and boxes into a table, in a process of its own: a child's peak begins with its parent's."""
     path = folder / f"hf-{COUNT}.parquet"
     bench_inline.make(folder)
-    command = [sys.executable, "-c", f"from tests.benchmarks.bench_hf import write; write({str(path)!r})"]
-    subprocess.run(command, check=True, capture_output=True)
+    _apart("write", path)
     return path
+
+
+def _apart(function: str, path: Path) -> None:
+    call = f"from tests.benchmarks.bench_hf import {function}; {function}({str(path)!r})"
+    subprocess.run([sys.executable, "-c", call], check=True, capture_output=True)
+
+
+def _to_parquet(rows: Any, features: Any, path: Path) -> None:
+    import datasets
+
+    with tempfile.TemporaryDirectory(dir=path.parent) as cache:
+        made = datasets.Dataset.from_generator(rows, features=features, cache_dir=cache)
+        made.to_parquet(path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").rename(path)
 
 
 def write(name: str) -> None:
@@ -62,10 +75,7 @@ def write(name: str) -> None:
     features = datasets.Features(
         {"image": datasets.Image(), "objects": {"bbox": boxes, "category": datasets.List(classes)}}
     )
-    with tempfile.TemporaryDirectory(dir=path.parent) as cache:
-        made = datasets.Dataset.from_generator(rows, features=features, cache_dir=cache)
-        made.to_parquet(path.with_suffix(".tmp"))
-    path.with_suffix(".tmp").rename(path)
+    _to_parquet(rows, features, path)
     load(name)
 
 
@@ -107,12 +117,7 @@ def make_classes_table(folder: Path) -> Path:
     """Put pictures and classes into a table, in a process of its own."""
     path = folder / f"classes-{COUNT}.parquet"
     make_classes(folder)
-    command = [
-        sys.executable,
-        "-c",
-        f"from tests.benchmarks.bench_hf import write_classes; write_classes({str(path)!r})",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    _apart("write_classes", path)
     return path
 
 
@@ -131,10 +136,7 @@ def write_classes(name: str) -> None:
                 yield {"image": image, "label": picture.parent.name}
 
         features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=sorted(CLASSES))})
-        with tempfile.TemporaryDirectory(dir=path.parent) as cache:
-            made = datasets.Dataset.from_generator(rows, features=features, cache_dir=cache)
-            made.to_parquet(path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").rename(path)
+        _to_parquet(rows, features, path)
     load(name)
 
 

@@ -27,8 +27,8 @@ def _messages(row: dict[str, Any]) -> dict[str, Any]:
     buffer = io.BytesIO()
     row["image"].convert("RGB").save(buffer, format="JPEG")
     url = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-    asked, answer = "What does the image show?", ""
     if "label" in row:
+        asked = "What does the image show?"
         answer = sorted(CLASSES)[row["label"]]  # in the order of the folders
     else:
         asked = "Detect all objects. Reply with JSON."

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from labels2chat.adapters.coco.layout import folders
 from labels2chat.errors import SourceError
 from labels2chat.types import Image, Problem
 
@@ -51,7 +52,7 @@ class Folder:
         self._choose(_present, first, flats)
         if self.found == 0:  # a few names are nearly always there; where none of them is, all are looked for
             self._choose(_listed, every, flats)
-        if self.found == 0 and not given:
+        if self.found == 0 and every and not given:
             self._look_around(_roots(path), every)
         self.begin = os.path.join(self.root or "", "")
         """What the path of a file in it begins with."""
@@ -67,8 +68,7 @@ class Folder:
 
     def _look_around(self, roots: list[Path], names: list[str]) -> None:
         """Take the one folder that has most of the names, of those inside the folders around the annotation file."""
-        inner = [child for root in roots for child in _children(root, "") if not child.name.startswith((".", "__"))]
-        places = dict.fromkeys(place for child in inner for place in _children(child, ""))
+        places = dict.fromkeys(place for root in roots for child in folders(root) for place in _children(child, ""))
         counted = [(place, _listed(place, names)) for place in islice(places, _AROUND)]
         most = max((count for _, count in counted), default=0)
         best = [place for place, count in counted if count == most] if most else []

@@ -146,10 +146,10 @@ def _token(path: Path, folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Yield the COCO files of a folder and of the folders in it, by name; those in annotations/ may be sorted again."""
-    inside = _folders(folder)
+    inside = folders(folder)
     if len(inside) > _MOST_FOLDERS:
         inside = [place for place in inside if place.name.lower() == "annotations" or _SPLIT.fullmatch(place.name)]
-    below = [_folders(place) for place in inside if place.name.lower() == "annotations"]
+    below = [folders(place) for place in inside if place.name.lower() == "annotations"]
     for place in (folder, *inside, *(place for some in below if len(some) <= _MOST_FOLDERS for place in some)):
         try:
             names = sorted(name for name in os.listdir(place) if name.lower().endswith(".json"))
@@ -159,7 +159,8 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from (place / name for name in names if _holds(place / name))
 
 
-def _folders(folder: Path) -> list[Path]:
+def folders(folder: Path) -> list[Path]:
+    """List the folders in a folder, hidden ones aside."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if entry.is_dir())

@@ -17,7 +17,7 @@ from labels2chat.adapters.coco.records import Annotation, Category, Image, Shape
 from labels2chat.adapters.coco.scan import LISTS, NotPlainError, head_records, walk
 from labels2chat.collector import calm
 from labels2chat.errors import SourceError
-from labels2chat.lfs import POINTER
+from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem
 
 _HEAD = 200
@@ -138,10 +138,8 @@ def view(path: Path) -> Any:
         raise SourceError(f"cannot read {path}: {error}") from None
     if not data:
         raise SourceError(f"{path}: the file is empty")
-    head = data[:32]
-    if head.startswith(POINTER):
-        raise SourceError(f"{path}: the file is a git-LFS pointer; run `git lfs pull`")
-    if head.startswith(_PACKED):
+    refuse_pointer(path)
+    if data[:32].startswith(_PACKED):
         raise SourceError(f"{path}: the file is an archive or compressed; unpack it first")
     return data
 

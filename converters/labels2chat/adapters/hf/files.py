@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from labels2chat.adapters.hf.card import chosen, classes, configurations, data_files, read_card
+from labels2chat.adapters.hf.images import SUFFIXES
 from labels2chat.adapters.hf.lines import OPENERS
 from labels2chat.errors import SourceError, did_you_mean
 
@@ -31,7 +32,6 @@ _WORDS = re.compile(r"[^-._ 0-9]+")
 _BESIDES = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
 _METADATA = re.compile(r"metadata\.(csv|jsonl|parquet)")
 """What an ImageFolder keeps its labels in: no dataset of its own."""
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
 
 class File(Struct):
@@ -62,7 +62,7 @@ def detect(path: Path) -> bool:
         return any(kind_of(name) == "arrow" for name in _walk(path))
     kinds = set()
     for name in _walk(path):
-        if os.path.splitext(name)[1].lower() in _PICTURES:
+        if os.path.splitext(name)[1].lower() in SUFFIXES:
             kinds.add("picture")
         elif not _METADATA.fullmatch(os.path.basename(name)):
             kinds.add(kind_of(name))
@@ -112,7 +112,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     others = kinds.pop("", 0)
     if not kinds:
         what = f"{others} other files" if others else "nothing"
-        pictures = any(os.path.splitext(name)[1].lower() in _PICTURES for name in names)
+        pictures = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
         hint = f"; read its images with imagefolder:{path}" if pictures else ""
         raise SourceError(f"{path} holds no parquet, arrow, json, jsonl, csv or tar file ({what} there){hint}")
     kind = next((kind for kind in ("parquet", "arrow") if kind in kinds), None)

@@ -19,7 +19,8 @@ _REMOTE = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _DATA = re.compile(r"data:[\w/+.-]*;base64,", re.IGNORECASE)
 _BASE64 = re.compile(r"(/9j/|iVBORw0KGgo|UklGR|R0lGOD|Qk0|SUkq|TU0A)[A-Za-z0-9+/\r\n]{60}")
 """How JPEG, PNG, WEBP, GIF, BMP and TIFF begin in base64; paths have a suffix before so many letters."""
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+"""What the names of pictures end with."""
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")
 
 
@@ -113,9 +114,9 @@ class Places:
     def _whole(self, name: str) -> tuple[str, str]:
         """Return a name below the folder and its place; one that lacks its suffix, as ids do, with that of the file."""
         place = os.path.join(self.folder or "", name)
-        if os.path.splitext(name)[1].lower() in _SUFFIXES or os.path.exists(place):
+        if os.path.splitext(name)[1].lower() in SUFFIXES or os.path.exists(place):
             return name, place
-        found = [suffix for suffix in _SUFFIXES if os.path.isfile(place + suffix)]
+        found = [suffix for suffix in SUFFIXES if os.path.isfile(place + suffix)]
         if len(found) > 1:
             names = " and ".join(name + suffix for suffix in found)
             raise RecordError("image.missing", f"there is no file {place}, but {names}; name one of them in the table")

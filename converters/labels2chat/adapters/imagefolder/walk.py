@@ -134,9 +134,9 @@ def sort_out(
     the top ones, or with `split_from` the last ones of all paths. Raises SourceError where the last ones are none.
     """
     at = 0 if split_from == "first" else -1
-    nested = _nested(paths)
-    splits = split is None and bool(nested) and all(folders[at].lower() in SPLITS for folders in nested)
-    if split is None and at and (other := next((one for one in nested if one[at].lower() not in SPLITS), [])):
+    other = next((folders for folders in _nested(paths) if folders[at].lower() not in SPLITS), None)
+    splits = split is None and other is None
+    if split is None and other is not None and split_from == "last":
         raise SourceError(f"-O split_from=last: {'/'.join(other)} holds images, and {other[at]!r} is no split's name")
     files = []
     for path in paths:
@@ -154,17 +154,19 @@ def sort_out(
 
 def hints(paths: list[str]) -> dict[str, int]:
     """Note where splits and classes seem to be, if not at the top: below one folder, or splits below the classes."""
-    nested = _nested(paths)
-    tops = {folders[0] for folders in nested}
-    if any(len(folders) == 1 for folders in nested) or all(top.lower() in SPLITS for top in tops):
+    if any(len(folders) == 1 for folders in _nested(paths)):
         return {}
+    tops = {folders[0] for folders in _nested(paths)}
+    if all(top.lower() in SPLITS for top in tops):
+        return {}
+    hint = ""
     if len(tops) == 1:
-        return {f"images whose classes or splits are in the folder {nested[0][0]} (give that one)": len(nested)}
-    if all(folders[-1].lower() in SPLITS for folders in nested):
-        return {"images whose last folder has a split's name (-O split_from=last makes it one)": len(nested)}
-    return {}
+        hint = f"images whose classes or splits are in the folder {tops.pop()} (give that one)"
+    elif all(folders[-1].lower() in SPLITS for folders in _nested(paths)):
+        hint = "images whose last folder has a split's name (-O split_from=last makes it one)"
+    return {hint: sum("/" in path for path in paths)} if hint else {}
 
 
-def _nested(paths: list[str]) -> list[list[str]]:
-    """Return the folders of each path that has any."""
-    return [folders for *folders, _ in (path.split("/") for path in paths) if folders]
+def _nested(paths: list[str]) -> Iterator[list[str]]:
+    """Yield the folders of each path that has any: mostly the first one says all, of a million."""
+    return (folders for *folders, _ in (path.split("/") for path in paths) if folders)
