@@ -38,6 +38,7 @@ class Sink:
         """The first one is being filled."""
         self.under_way = 0
         """How many of the last ones are being hashed and written."""
+        self.synced = Future[str]()
 
     def write(self, data: Any) -> None:
         """Take all bytes of a buffer. Raises OSError, perhaps for earlier ones."""
@@ -55,18 +56,21 @@ class Sink:
             self.bytes += count
 
     def end(self) -> Future[str]:
-        """Have what is left written, and the file synced and closed: in the background, where its sha256 comes from."""
+        """Have what is left written, and the file synced and closed: in the background, where its sha256 comes from.
+
+        If the file is closed before that, the future is cancelled.
+        """
         self._pass_on(self.bytes % _BLOCK)
-        synced = Future[str]()
-        self.writer.todo.put(partial(self._sync, synced))
+        self.writer.todo.put(self._sync)
         self.hasher.todo.put(None)
         self.writer.todo.put(None)
-        return synced
+        return self.synced
 
     def close(self) -> None:
         """Leave the file as it is."""
         self.hasher.stop()
         self.writer.stop()
+        self.synced.cancel()  # nobody is left to end it
         self.file.close()
 
     def _pass_on(self, filled: int) -> None:
@@ -113,16 +117,16 @@ class Sink:
             return direct
         return False
 
-    def _sync(self, synced: Future[str]) -> None:
+    def _sync(self) -> None:
         try:
             while self.under_way:
                 self._wait()
             os.fsync(self.file.fileno())
             self.file.close()
         except BaseException as error:
-            synced.set_exception(error)
+            self.synced.set_exception(error)
         else:
-            synced.set_result(self.digest.hexdigest())
+            self.synced.set_result(self.digest.hexdigest())
 
 
 class _Row:
