@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import time
-from collections.abc import Callable
 from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Event, Thread
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.waiting import until
 
 from labels2chat import sink
 from labels2chat.sink import Sink
@@ -151,13 +150,6 @@ def test_closing_a_file_that_was_ended(tmp_path: Path, monkeypatch: pytest.Monke
     assert not closing.is_alive()
     assert len(hashed) == 1
     assert synced.cancelled() or isinstance(synced.exception(0), CancelledError)
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def test_closing_early_leaves_a_file_that_can_go(tmp_path: Path) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from tests.benchmarks import bench_coco, bench_fiftyone, bench_hf, bench_inline, bench_render, bench_validate
+from tests.benchmarks import (
+    bench_coco,
+    bench_fiftyone,
+    bench_help,
+    bench_hf,
+    bench_inline,
+    bench_render,
+    bench_validate,
+)
 
 BENCHMARKS = {
     "inline": bench_inline.main,
@@ -13,6 +21,7 @@ BENCHMARKS = {
     "fiftyone": bench_fiftyone.main,
     "render": bench_render.main,
     "validate": bench_validate.main,
+    "help": bench_help.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -478,9 +478,9 @@ def test_damaged_exif_says_nothing_on_stderr() -> None:
     ],
 )
 def test_hostile_files_take_no_longer_than_their_size_asks_for(data: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     code(data)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 SEEDS = [data for data, _ in [*WHOLE.values()] if len(data) < 4_000]

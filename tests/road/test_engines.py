@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import until
 
 from labels2chat import convert
 from labels2chat.errors import UsageError
@@ -203,10 +203,7 @@ run(trouble)"""
         assert process.wait(30) == -signal.SIGKILL
         said = python("run(lambda: b'')", pictures, tmp_path / "out")  # while the worker still sleeps
         assert not said
-        deadline = time.monotonic() + 10
-        while os.path.exists(f"/proc/{worker}") and time.monotonic() < deadline:
-            time.sleep(0.02)
-    assert not os.path.exists(f"/proc/{worker}")
+        until(lambda: not os.path.exists(f"/proc/{worker}"))
     assert not list((tmp_path / "out").rglob("*.tmp"))
     assert (tmp_path / "out" / "manifest.json").exists()
 
@@ -215,7 +212,7 @@ def test_with_other_threads_about_there_are_no_processes(pictures: Path, tmp_pat
     """A fork would copy the locks that they hold."""
     code = """
 import threading
-threading.Thread(target=time.sleep, args=(2,), daemon=True).start()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 run(lambda: b"")
 run(lambda: b"", engine=None)
 print(os.path.exists(sys.argv[2] + "/manifest.json"))"""
