@@ -228,6 +228,7 @@ OK = message("cat", "assistant")
         (b"", "example.json", "", "not JSON"),
         (b"{", "example.json", "", "not JSON"),
         (b"{} {}", "example.json", "", "not JSON"),
+        (b"version https://git-lfs.github.com/spec/v1", "example.json", "", "not JSON but the first line of a git-LFS"),
         (b"{'messages': []}", "example.json", "", "not JSON"),
         (b'{"messages": [{"role": "user", "content": "caf\xe9"}]}', "file.encoding", "", "not JSON"),
         (b'{"messages": [' + b"[" * 100_000, "example.json", "", "not JSON"),

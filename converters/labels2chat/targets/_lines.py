@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from labels2chat.errors import RecordError
+from labels2chat.lfs import POINTER
 from labels2chat.targets._twice import key_twice
 from labels2chat.types import Problem
 
@@ -41,6 +42,8 @@ def read(line: bytes, problems: list[Problem]) -> dict[str, Any] | None:
 
 def _not_json(line: bytes, error: Exception) -> Problem:
     """Say what keeps a line from being read."""
+    if line.startswith(POINTER):
+        return Problem("example.json", "not JSON but the first line of a git-LFS pointer; run `git lfs pull`")
     try:
         json.loads(line.decode(), parse_constant=_refuse)
     except UnicodeDecodeError:
