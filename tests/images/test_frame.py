@@ -122,7 +122,9 @@ PLAIN = Header("jpeg", 200, 100)
             [],
             id="stored size, a box that neither can hold: stored, and outside",
         ),
-        pytest.param(TURNED, None, "auto", (10, 20, 30, 40), (10, 20, 30, 40), [], id="nothing declared: displayed"),
+        pytest.param(
+            TURNED, None, "auto", (10, 20, 30, 40), (10, 20, 30, 40), ["frame.assumed_display"], id="nothing declared"
+        ),
         # a quarter turn, and somebody knows
         pytest.param(TURNED, (200, 100), "stored", (10, 20, 30, 40), (40, 10, 40, 30), [], id="told stored"),
         pytest.param(TURNED, None, "stored", (10, 20, 30, 40), (40, 10, 40, 30), [], id="told stored, not declared"),
@@ -149,7 +151,20 @@ PLAIN = Header("jpeg", 200, 100)
         pytest.param(FLIPPED, (200, 100), "stored", (10, 20, 30, 40), (160, 40, 30, 40), [], id="half turn, stored"),
         pytest.param(FLIPPED, (200, 100), "display", (10, 20, 30, 40), (10, 20, 30, 40), [], id="half turn, displayed"),
         pytest.param(SQUARE, (100, 100), "stored", (10, 20, 30, 40), (40, 10, 40, 30), [], id="square, stored"),
-        pytest.param(FLIPPED, None, "auto", (10, 20, 30, 40), (10, 20, 30, 40), [], id="half turn, not declared"),
+        pytest.param(
+            FLIPPED,
+            None,
+            "auto",
+            (10, 20, 30, 40),
+            (10, 20, 30, 40),
+            ["frame.assumed_display"],
+            id="half turn, not declared",
+        ),
+        pytest.param(PLAIN, None, "auto", (10, 20, 30, 40), (10, 20, 30, 40), [], id="not turned, not declared"),
+        # whoever says the frame knows more than the declared size does
+        pytest.param(TURNED, (200, 100), "display", (10, 20, 30, 40), (10, 20, 30, 40), [], id="Label Studio's"),
+        pytest.param(TURNED, (100, 200), "stored", (10, 20, 30, 40), (40, 10, 40, 30), [], id="declared as displayed"),
+        pytest.param(PLAIN, (100, 200), "display", (10, 20, 30, 40), (10, 20, 30, 40), [], id="swapped"),
     ],
 )
 def test_the_frame_is_found_out(
@@ -173,8 +188,7 @@ def test_one_box_outside_decides_for_its_whole_image() -> None:
         pytest.param(PLAIN, (201, 100), "auto", id="one pixel off"),
         pytest.param(PLAIN, (100, 200), "auto", id="swapped, and no EXIF to explain it"),
         pytest.param(FLIPPED, (100, 200), "auto", id="swapped, and an EXIF that does not explain it"),
-        pytest.param(TURNED, (100, 200), "stored", id="told stored, declared as displayed"),
-        pytest.param(TURNED, (200, 100), "display", id="told displayed, declared as stored"),
+        pytest.param(TURNED, (400, 200), "stored", id="told stored, declared as neither"),
     ],
 )
 def test_another_size_than_the_files_is_a_mismatch(header: Header, declared: tuple[int, int], frame: Frame) -> None:

@@ -111,14 +111,12 @@ def _frame(image: Image, header: Header, annotations: list[Annotation], warnings
     declared = (image.width, image.height) if image.width and image.height else None
     if image.frame == "relative":
         return "relative"
+    swapped = declared is not None and declared == stored[::-1]
     if image.frame != "auto":
-        expected = stored if image.frame == "stored" else upright
-        if declared in (None, expected):
+        if declared in (None, stored) or swapped:  # whoever says the frame knows more than the declared size does
             return image.frame
-    elif declared is None:
-        return "display"
-    elif declared == upright:
-        if declared == stored and header.orientation != 1 and annotations:
+    elif declared in (None, upright):
+        if (declared is None or upright == stored) and header.orientation != 1 and annotations:
             warnings.append("frame.assumed_display")
         return "display"
     elif declared == stored:
@@ -127,12 +125,13 @@ def _frame(image: Image, header: Header, annotations: list[Annotation], warnings
             warnings.append("frame.display_boxes_with_stored_size")
             return "display"
         return "stored"
-    if image.rescale and declared:
+    if image.rescale and declared and not swapped:
         frame = image.frame if image.frame != "auto" else _likelier(declared, stored, upright)
         return f"rescaled {frame}"
+    hint = ": swapped, which -O annotation_frame=display passes over" if swapped else ""
     raise RecordError(
         "image.size_mismatch",
-        f"declared {image.width} x {image.height}, the file has {upright[0]} x {upright[1]} pixels",
+        f"declared {image.width} x {image.height}, the file has {upright[0]} x {upright[1]} pixels{hint}",
     )
 
 
