@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from labels2chat.cli import cli
 from labels2chat.cli.convert_command import convert
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import CODES
@@ -50,7 +51,7 @@ def test_the_smallest_one_counts() -> None:
 @pytest.mark.parametrize("command", re.findall(r"^labels2chat convert (.*)$", IMAGES, re.MULTILINE))
 def test_a_command_of_the_page_on_images_is_one(command: str) -> None:
     """Options that don't exist, and values that they don't take, end this."""
-    given = convert.make_context("convert", shlex.split(command)).params
+    given = convert.make_context("convert", shlex.split(command), **cli.context_settings).params
     assert given["coordinates"] is None or given["coordinates"] in CONVENTIONS
 
 

@@ -78,6 +78,60 @@ CASES: list[tuple[str, list[str], list[tuple[str, str, str | None]]]] = [
         [("bus/1.jpg", "train", "bus"), ("car/1.jpg", "train", "car"), ("train/1.jpg", "train", "train")],
     ),
     (
+        "splits' names among the same words",
+        ["training_set/cat/1.jpg", "test_set/cat/2.jpg"],
+        [("test_set/cat/2.jpg", "test", "cat"), ("training_set/cat/1.jpg", "train", "cat")],
+    ),
+    (
+        "splits with years",
+        ["train2017/1.jpg", "val2017/2.jpg"],
+        [("train2017/1.jpg", "train", None), ("val2017/2.jpg", "val", None)],
+    ),
+    (
+        "splits in folders of their own names, as archives are unpacked",
+        ["seg_train/seg_train/sea/1.jpg", "seg_test/seg_test/sea/2.jpg"],
+        [("seg_test/seg_test/sea/2.jpg", "test", "sea"), ("seg_train/seg_train/sea/1.jpg", "train", "sea")],
+    ),
+    (
+        "datasets' other words for test",
+        ["train/1.jpg", "eval/2.jpg"],
+        [("eval/2.jpg", "test", None), ("train/1.jpg", "train", None)],
+    ),
+    (
+        "classes with a split's name among other words",
+        ["bullet_train/1.jpg", "steam_train/2.jpg", "test_tube/3.jpg"],
+        [
+            ("bullet_train/1.jpg", "train", "bullet_train"),
+            ("steam_train/2.jpg", "train", "steam_train"),
+            ("test_tube/3.jpg", "train", "test_tube"),
+        ],
+    ),
+    (
+        "two trains are two classes",
+        ["toy train/1.jpg", "train toy/2.jpg"],
+        [("toy train/1.jpg", "train", "toy train"), ("train toy/2.jpg", "train", "train toy")],
+    ),
+    ("the folder images is above the splits", ["images/val/cat/1.jpg"], [("images/val/cat/1.jpg", "val", "cat")]),
+    (
+        "folders of images inside the classes",
+        ["train/n01/images/1.jpg", "train/n02/images/2.jpg", "val/images/3.jpg"],
+        [
+            ("train/n01/images/1.jpg", "train", "n01"),
+            ("train/n02/images/2.jpg", "train", "n02"),
+            ("val/images/3.jpg", "val", "images"),
+        ],
+    ),
+    (
+        "images and masks are no classes",
+        ["JPEGImages/1.jpg", "SegmentationClass/1.png", "2.jpg"],
+        [("2.jpg", "train", None), ("JPEGImages/1.jpg", "train", None), ("SegmentationClass/1.png", "train", None)],
+    ),
+    (
+        "unless others are",
+        ["images/1.jpg", "tables/1.jpg"],
+        [("images/1.jpg", "train", "images"), ("tables/1.jpg", "train", "tables")],
+    ),
+    (
         "a class called test inside a split",
         ["train/test/1.jpg", "train/train/2.jpg"],
         [("train/test/1.jpg", "train", "test"), ("train/train/2.jpg", "train", "train")],
@@ -169,7 +223,22 @@ def test_the_images_of_yolo_are_no_class(tmp_path: Path) -> None:
     ("names", "notes"),
     [
         (["cat/1.jpg"], {"images": 1}),
-        (["cat/1.jpg", "cat/Thumbs.db", "a.csv", "b.json"], {"images": 1, "other files": 3}),
+        (["cat/1.jpg", "cat/Thumbs.db", "a.md", "b"], {"images": 1, "other files": 3}),
+        (
+            ["cat/1.jpg", "a.csv", "a/b.tsv", "c.json", "dog.zip", "a/1.xml"],
+            {
+                "images": 1,
+                "folders without images": 1,
+                "tables that are not read, such as a/b.tsv (hf:{0}/a/b.tsv -O image=COLUMN -O images=FOLDER may)": 2,
+                "files that are not read, such as c.json (coco:{0}/c.json may, if that is its format)": 1,
+                "archives that are not unpacked, such as dog.zip": 1,
+                "annotation files of Pascal VOC, which are not read": 1,
+            },
+        ),
+        (
+            ["images/1.jpg", "masks/1.png", "masks/2.png"],
+            {"images": 3, "images in folders that are called after what is in them, which are no classes": 3},
+        ),
         (["cat/1.jpg", ".git/a.jpg", ".git/b.jpg", "__MACOSX/1.jpg"], {"images": 1, "hidden entries": 2}),
         (["cat/1.jpg", "dog/"], {"images": 1, "folders without images": 1}),  # an empty class
         (["cat/1.jpg", "dog/notes.txt"], {"images": 1, "other files": 1, "folders without images": 1}),
@@ -177,13 +246,44 @@ def test_the_images_of_yolo_are_no_class(tmp_path: Path) -> None:
         (["train/cat/1.jpg", "val/cat/1.jpg"], {"images": 2}),  # a split above the class is no nesting
         (
             ["train/images/1.jpg", "train/labels/1.txt", "data.yaml"],
-            {"images": 1, "other files": 1, "label files of YOLO, which are not read": 1, "folders without images": 1},
+            {
+                "images": 1,
+                "images in folders that are called after what is in them, which are no classes": 1,
+                "other files": 1,
+                "label files of YOLO, which are not read": 1,
+                "folders without images": 1,
+            },
         ),
     ],
-    ids=["clean", "other files", "hidden", "empty class", "class of notes", "nested", "splits", "YOLO"],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_is_passed_over_is_counted(names: list[str], notes: dict[str, int], tmp_path: Path) -> None:
-    assert read(f"imagefolder:{make(tmp_path, *names)}").notes == notes
+    data = make(tmp_path, *names)
+    assert read(f"imagefolder:{data}").notes == {key.format(data): count for key, count in notes.items()}
+
+
+def test_folders_that_are_left_out(tmp_path: Path) -> None:
+    data = make(tmp_path, "train/cat/1.jpg", "train/extra/2.jpg", "test/extra/3.jpg", "masks/1.png", "a/masks/2.png")
+    assert table(read(f"imagefolder:{data}", skip="masks, train/extra/")) == [
+        ("test/extra/3.jpg", "test", "extra"),
+        ("train/cat/1.jpg", "train", "cat"),
+    ]
+    assert read(f"imagefolder:{data}", skip="masks").notes["folders masks left out"] == 2
+    with pytest.raises(SourceError, match=r"-O skip=masks,nope: .* has no folder nope"):
+        read(f"imagefolder:{data}", skip="masks,nope")
+
+
+def test_splits_beside_other_folders_are_hinted_at(tmp_path: Path) -> None:
+    data = make(tmp_path, "train/1.jpg", "test/2.jpg", "extra/3.jpg", "ground_truth/4.jpg")
+    hint = "images in folders of which some have splits' names (-O skip=extra,ground_truth leaves the others out)"
+    assert read(f"imagefolder:{data}").notes[hint] == 4
+    assert {split for _, split, _ in table(read(f"imagefolder:{data}", skip="extra,ground_truth"))} == {"train", "test"}
+
+
+def test_every_folder_is_a_class_where_that_is_said(tmp_path: Path) -> None:
+    data = make(tmp_path, "images/1.jpg", "masks/2.jpg", "a/images/3.jpg")
+    found = [sample.labels for sample in read(f"imagefolder:{data}", classes="folders")]
+    assert found == [["a/images"], ["images"], ["masks"]]
 
 
 NESTED = ["a/x/deep/1.jpg", "b/x/2.jpg", "b/3.jpg", "4.jpg"]
@@ -378,10 +478,11 @@ def test_the_root_may_be_a_link(tmp_path: Path) -> None:
     [
         ([], "holds no images"),
         (["cat/"], "holds no images (1 folders without images"),
-        (["cat/notes.txt", "a.csv"], "holds no images (2 other files"),
+        (["cat/notes.txt", "a.md"], "holds no images (2 other files"),
+        (["train.zip", "test.zip"], "holds no images (2 archives that are not unpacked, such as test.zip"),
         ([".hidden/1.jpg"], "holds no images (1 hidden entries"),
     ],
-    ids=["empty root", "empty class", "no images", "hidden images"],
+    ids=["empty root", "empty class", "no images", "archives", "hidden images"],
 )
 def test_no_images(names: list[str], message: str, tmp_path: Path) -> None:
     data = make(tmp_path, *names)

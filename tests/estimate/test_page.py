@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from labels2chat.cli import cli
 from labels2chat.cli.estimate_command import estimate
 from labels2chat.estimate.prices import OLD
 from labels2chat.estimate.run import VALIDATION
@@ -23,8 +24,8 @@ PAGE = (ROOT / "docs" / "estimate.md").read_text("utf-8")
 def test_a_command_is_one(command: str) -> None:
     """Options that don't exist, and values that they don't take, end this."""
     words = shlex.split(command, comments=True)
-    names = ["-h", "--help"]  # as the whole command line has them: click keeps the first that it is asked for
-    assert estimate.make_context("estimate", words, help_option_names=names).params["sources"]
+    # as the whole command line has them: click keeps the first names of --help that it is asked for
+    assert estimate.make_context("estimate", words, **cli.context_settings).params["sources"]
 
 
 def test_the_program_runs(tmp_path: Path) -> None:

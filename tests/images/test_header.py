@@ -386,7 +386,7 @@ FRAME = BASELINE.index(b"\xff\xc0")
         ),
         pytest.param(b"<!DOCTYPE html><title>404 Not Found</title>", "image.not_an_image", id="HTML named .jpg"),
         pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image.not_an_image", id="EPS"),
-        pytest.param(encode(picture(), "PPM"), "image.not_an_image", id="PPM, a decoder that stays shut"),
+        pytest.param(encode(picture(), "TGA"), "image.not_an_image", id="TGA, a decoder that stays shut"),
         pytest.param(encode(picture(), "ICO"), "image.not_an_image", id="ICO, a decoder that stays shut"),
         pytest.param(bytes(100), "image.not_an_image", id="zeros"),
         pytest.param(b"\xff", "image.not_an_image", id="one byte of a JPEG"),

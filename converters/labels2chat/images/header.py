@@ -22,7 +22,7 @@ from labels2chat.lfs import POINTER
 MAX_PIXELS = 89_478_485
 """Pillow's own limit (MAX_IMAGE_PIXELS): a quarter of a GiB at 3 bytes per pixel."""
 
-FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"]
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
 """What Pillow may open, of the forty decoders it has: EPS, FITS and the like stay shut. HEIF joins them when the first
 such file is met and pillow-heif is installed."""
 

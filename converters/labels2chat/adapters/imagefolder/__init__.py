@@ -21,7 +21,8 @@ from labels2chat.adapters.hf.objects import FORMATS, check_format, probes, sizes
 from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
 from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
-from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, File, hidden, hints, sort_out, walk
+from labels2chat.adapters.imagefolder.places import File, hints, sort_out
+from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, hidden, left_out, walk
 from labels2chat.collector import calm
 from labels2chat.errors import SourceError
 from labels2chat.types import Image, Option, Sample, Source
@@ -35,12 +36,13 @@ OPTIONS = {
         ("first", "last"),
     ),
     "classes": Option(
-        "whether folders are classes; auto: where no metadata file names an image",
+        "whether folders are classes; auto: where no metadata names an image, and never images/, masks/ and such",
         "choice",
         "auto",
         ("auto", "folders", "none"),
     ),
     "split": Option("treat the whole folder as this one split"),
+    "skip": Option("folders to leave out, by name or by path in the folder: masks,train/extra"),
     "strict": Option(
         "stop at bad metadata, at rows without image and at images without row, instead of counting them", "flag", False
     ),
@@ -85,22 +87,26 @@ def read(path: str, **options: Any) -> Source:
         hint = "; unpack the archive first" if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz") else ""
         raise SourceError(f"{path} is not a folder{hint}")
     notes: dict[str, int] = {}
-    found = list(walk(root, notes, bool(options.get("follow_links", True))))
-    tables = [name for name in found if name.rpartition("/")[2] in METADATA]
-    paths = [name for name in found if name.rpartition("/")[2] not in METADATA]
+    skip = [name.strip().strip("/") for name in str(options.get("skip", "")).split(",") if name.strip()]
+    found = list(walk(root, notes, bool(options.get("follow_links", True)), skip))
+    for name in skip:
+        if left_out(name) not in notes:
+            raise SourceError(f"-O skip={options['skip']}: {path} has no folder {name}")
+    tables = [name for name in found if name.rpartition("/")[2].lower() in METADATA]
+    paths = [name for name in found if name.rpartition("/")[2].lower() not in METADATA]
     if not paths:
         listed = ", ".join(f"{count} {what}" for what, count in notes.items()) or "it is empty"
         raise SourceError(f"{path} holds no images ({listed})")
     classes = options.get("classes", "auto")
     label_from, split_from = options.get("label_from", "path"), options.get("split_from", "first")
-    files = sort_out(paths, options.get("split"), label_from, split_from, notes)
+    files = sort_out(paths, options.get("split"), label_from, split_from, notes, classes == "folders")
     with calm():
         table = read_metadata(root, tables, paths) if tables else Table([], [], {})
     if not (table.named or options.get("split") or split_from == "last"):
         notes |= hints(paths)
     if classes == "none" or (classes == "auto" and (table.named or YOLO in notes)):
         for file in files:
-            if classes == "none" or table.named or "images" in (file.label or "").split("/"):
+            if classes == "none" or table.named or "images" in file.path.split("/")[:-1]:
                 file.label = None
     reading = reading_of(table.rows, options.get("bbox_format"))
     folder = Folder(str(root), files, options.get("split"), reading)

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from labels2chat.adapters.hf.columns import Questions, captions_in, objects_in, questions_in
 from labels2chat.adapters.hf.features import Feature, learn
+from labels2chat.adapters.hf.files import SPLITS
 from labels2chat.adapters.hf.objects import FORMATS, Objects
 from labels2chat.adapters.hf.samples import add_objects, add_questions
 from labels2chat.adapters.imagefolder.metadata import Row
-from labels2chat.adapters.imagefolder.walk import SPLITS
 from labels2chat.types import Question, Sample
 
 CAPTIONS = ("caption", "captions", "text")

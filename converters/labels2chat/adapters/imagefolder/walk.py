@@ -1,15 +1,10 @@
-"""The files of a folder, and what their places in it say."""
+"""The files of a folder."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-
-from msgspec import Struct
-
-from labels2chat.errors import SourceError
 
 SUFFIXES = frozenset(
     (
@@ -23,42 +18,36 @@ SUFFIXES = frozenset(
         ".bmp",
         ".tif",
         ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
         ".heic",
         ".heif",
         ".avif",
     )
 )
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
-
 
 YOLO = "label files of YOLO, which are not read"
 """What is noted of a folder `labels` with texts; the folder `images` beside it is no class then."""
+_UNREAD = {
+    ".zip": "archives that are not unpacked, such as {}",
+    ".csv": "tables that are not read, such as {} (hf:{} -O image=COLUMN -O images=FOLDER may)",
+    ".json": "files that are not read, such as {} (coco:{} may, if that is its format)",
+    ".xml": "annotation files of Pascal VOC, which are not read",
+}
+"""What is noted of files that may hold labels or images, by their suffixes; the first one is named."""
+_UNREAD |= dict.fromkeys((".tar", ".gz", ".tgz", ".rar", ".7z"), _UNREAD[".zip"])
+_UNREAD |= dict.fromkeys((".tsv", ".parquet", ".jsonl"), _UNREAD[".csv"])
 
 
-class File(Struct, gc=False):
-    """An image and what its folders say of it."""
-
-    path: str
-    """Relative to the root, with / between the parts."""
-    split: str
-    label: str | None
-
-
-def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
+def walk(root: Path, notes: dict[str, int], follow: bool, skip: Collection[str] = ()) -> Iterator[str]:
     """Yield the image and metadata files below `root` in the order of their names, relative to it.
 
-    What is passed over is counted in `notes`.
+    What is passed over is counted in `notes`, the folders called like one of `skip` too.
     """
+    first: dict[str, str] = {}
 
     def note(what: str) -> None:
         notes[what] = notes.get(what, 0) + 1
@@ -76,6 +65,9 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
             if hidden(entry.name):
                 note("hidden entries")
             elif _is_folder(entry):
+                if entry.name in skip or name in skip:
+                    note(left_out(entry.name if entry.name in skip else name))
+                    continue
                 if _is_output(entry.path):
                     note("folders that labels2chat made")
                     continue
@@ -89,13 +81,16 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
                     continue
                 empty = False
                 yield from enter(entry.path, f"{name}/", (*above, identity))
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+            elif (suffix := os.path.splitext(entry.name)[1].lower()) in SUFFIXES:
                 empty = False
                 yield name
-            elif entry.name in METADATA:
+            elif entry.name.lower() in METADATA:
                 yield name
-            elif entry.name.endswith(".txt") and "labels" in relative.split("/"):
+            elif suffix == ".txt" and "labels" in relative.split("/"):
                 note(YOLO)
+            elif suffix in _UNREAD:
+                unread = first.setdefault(_UNREAD[suffix], name)
+                note(_UNREAD[suffix].format(unread, f"{root}/{unread}"))
             else:
                 note("other files")
         if empty:
@@ -103,6 +98,11 @@ def walk(root: Path, notes: dict[str, int], follow: bool) -> Iterator[str]:
 
     status = root.stat()
     yield from enter(str(root), "", ((status.st_dev, status.st_ino),))
+
+
+def left_out(name: str) -> str:
+    """Return what is noted of the folders that are called so."""
+    return f"folders {name} left out"
 
 
 def hidden(name: str) -> bool:
@@ -123,50 +123,3 @@ def _is_output(folder: str) -> bool:
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()  # is_dir raises for a link to itself
-
-
-def sort_out(
-    paths: list[str], split: str | None, label_from: str, split_from: str, notes: dict[str, int]
-) -> list[File]:
-    """Give each file its split and class, one split after the other.
-
-    Folders are splits only when every one of them has a split's name: car/, bus/, train/ are three classes. They are
-    the top ones, or with `split_from` the last ones of all paths. Raises SourceError where the last ones are none.
-    """
-    at = 0 if split_from == "first" else -1
-    other = next((folders for folders in _nested(paths) if folders[at].lower() not in SPLITS), None)
-    splits = split is None and other is None
-    if split is None and other is not None and split_from == "last":
-        raise SourceError(f"-O split_from=last: {'/'.join(other)} holds images, and {other[at]!r} is no split's name")
-    files = []
-    for path in paths:
-        *folders, _ = path.split("/")
-        own = SPLITS[folders.pop(at).lower()] if splits and folders else (split or "train")
-        if len(folders) > 1:
-            notes["images in nested folders"] = notes.get("images in nested folders", 0) + 1
-            folders = {"first": folders[:1], "last": folders[-1:]}.get(label_from, folders)
-        label = unicodedata.normalize("NFC", "/".join(folders)) if folders else None
-        files.append(File(path, own, label))
-    if splits:
-        files.sort(key=lambda file: file.split)  # stable: the order inside a split stays
-    return files
-
-
-def hints(paths: list[str]) -> dict[str, int]:
-    """Note where splits and classes seem to be, if not at the top: below one folder, or splits below the classes."""
-    if any(len(folders) == 1 for folders in _nested(paths)):
-        return {}
-    tops = {folders[0] for folders in _nested(paths)}
-    if all(top.lower() in SPLITS for top in tops):
-        return {}
-    hint = ""
-    if len(tops) == 1:
-        hint = f"images whose classes or splits are in the folder {tops.pop()} (give that one)"
-    elif all(folders[-1].lower() in SPLITS for folders in _nested(paths)):
-        hint = "images whose last folder has a split's name (-O split_from=last makes it one)"
-    return {hint: sum("/" in path for path in paths)} if hint else {}
-
-
-def _nested(paths: list[str]) -> Iterator[list[str]]:
-    """Yield the folders of each path that has any: mostly the first one says all, of a million."""
-    return (folders for *folders, _ in (path.split("/") for path in paths) if folders)
