@@ -279,3 +279,16 @@ def test_folder_option(make_coco: MakeCoco, write_images: WriteImages, tmp_path:
         ]
     with pytest.raises(SourceError, match=r"there is no folder .*nowhere \(from -O images="):
         read(f"coco:{path}", images=str(tmp_path / "nowhere"))
+
+
+def test_the_home_folder(
+    make_coco: MakeCoco, write_images: WriteImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shells leave ~ alone behind a colon and behind images=."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write_images("elsewhere/a.jpg", "elsewhere/b.jpg")
+    path = make_coco(draw=None)
+    source = read(f"coco:~/{path.relative_to(tmp_path)}", images="~/elsewhere")
+    assert [sample.images[0].path for sample in source] == [f"{tmp_path}/elsewhere/{name}.jpg" for name in "ab"]
+    assert len(list(read("imagefolder:~/elsewhere"))) == 2

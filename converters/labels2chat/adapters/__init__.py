@@ -48,7 +48,7 @@ def read_collection(name: str, collection: Any, **options: Any) -> Source:
 def _split(source: str) -> tuple[str, str]:
     scheme, colon, path = source.partition(":")
     if colon and scheme in adapter_names():
-        return scheme, path
+        return scheme, _at_home(path)
     if colon and len(scheme) > 1 and scheme.isidentifier() and not os.path.exists(source):
         raise UsageError(f"no adapter {scheme!r}{did_you_mean(scheme, adapter_names())}")
     if not os.path.exists(source):
@@ -59,6 +59,11 @@ def _split(source: str) -> tuple[str, str]:
     choices = ", ".join(f"{name}:{source}" for name in fitting or adapter_names())
     reason = "could be several formats" if fitting else "is no format that can be told from its content"
     raise SourceError(f"{source} {reason}; say which: {choices}")
+
+
+def _at_home(path: str) -> str:
+    """Put the home folder in place of ~, which shells leave alone behind a colon or an equals sign."""
+    return path if os.path.exists(path) else os.path.expanduser(path)
 
 
 def _options(name: str, known: dict[str, Option], given: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +83,8 @@ def _value(key: str, option: Option, value: Any) -> Any:
         if word in ("false", "no", "0", "off"):
             return False
         raise UsageError(f"-O {key}={value}: say true or false")
+    if option.type == "folder" and isinstance(value, str):
+        return _at_home(value)
     if option.type == "choice" and value not in option.choices:
         raise UsageError(f"-O {key}={value}{did_you_mean(str(value), option.choices)}")
     return value

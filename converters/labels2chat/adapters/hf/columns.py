@@ -106,7 +106,7 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str, de
     columns.objects = _objects(given["objects"], features, left)
     if columns.objects is not None:
         left = {name: feature for name, feature in left.items() if name not in columns.objects.columns}
-        columns.width, columns.height = _first(_WIDTH, left, _NUMBERS), _first(_HEIGHT, left, _NUMBERS)
+        columns.width, columns.height = sides_in(left)
     columns.questions = _questions(given, features, left)
     taken = columns.labels
     left = {name: feature for name, feature in left.items() if name not in taken}
@@ -152,6 +152,11 @@ def _given(role: str, value: Any, features: dict[str, Feature]) -> list[str] | N
     if len(names) > 1 and role not in ("image", "caption"):
         raise UsageError(f"-O {role}={value}: name one column")
     return names
+
+
+def sides_in(features: dict[str, Feature]) -> tuple[str | None, str | None]:
+    """Find the columns of the size that the objects were made for."""
+    return _first(_WIDTH, features, _NUMBERS), _first(_HEIGHT, features, _NUMBERS)
 
 
 def _images(features: dict[str, Feature]) -> tuple[list[str], list[str]]:
@@ -259,7 +264,7 @@ def _questions(
             raise UsageError("questions need two columns: -O question=COLUMN -O answer=COLUMN")
         spoken = (_turns(name, feature) for name, feature in left.items())
         return next((turns for turns in spoken if turns is not None), None)
-    return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "struct")))
+    return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "int", "float", "struct")))
 
 
 def _pair(column: str, feature: Feature) -> Questions | None:
@@ -268,7 +273,7 @@ def _pair(column: str, feature: Feature) -> Questions | None:
     question, answer = _first(_QUESTION, fields, ("text",)), _first(_ANSWER, fields, ("text", "int", "float", "bool"))
     if question is None or answer is None:
         return None
-    return Questions(question, answer, _first(_CHOICES, fields, ("text",)), column)
+    return Questions(question, answer, _first(_CHOICES, fields, ("text", "int", "float")), column)
 
 
 def _turns(column: str, feature: Feature) -> Questions | None:

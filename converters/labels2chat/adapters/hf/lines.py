@@ -6,6 +6,7 @@ Each row stands for itself here; a line that can't be read is a problem with its
 
 from __future__ import annotations
 
+import ast
 import bz2
 import csv
 import gzip
@@ -25,7 +26,7 @@ from labels2chat.types import Problem
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _RECORDS = ("data", "rows", "records", "examples", "samples", "annotations")
 """Keys under which a JSON object may hold its list of records."""
-_LONGEST_FIELD = 1 << 28
+LONGEST_FIELD = 1 << 28
 
 
 class LinesPart:
@@ -117,7 +118,7 @@ def _json(data: bytes, field: str | None, problems: list[Problem], path: str, na
 
 
 def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], name: str) -> Iterator[Row]:
-    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_FIELD))  # pictures as base64
+    csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))  # pictures as base64
     text = (line.decode("utf-8", "surrogateescape") for line in file)
     reader = csv.reader(text, delimiter=delimiter)
     header: list[str] = []
@@ -132,20 +133,24 @@ def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], name: str) ->
         if not header:
             header = [cell.strip().removeprefix("\ufeff") for cell in values]
         elif len(values) == len(header):
-            yield {key: _cell(value) for key, value in zip(header, values, strict=True)}
+            yield {key: cell(value) for key, value in zip(header, values, strict=True)}
         elif values:
             message = f"{len(values)} fields, the header has {len(header)}"
             problems.append(Problem("sample.bad_record", message, f"{name} line {reader.line_num}"))
 
 
-def _cell(text: str) -> Any:
-    """Read a field: None where it is empty, a list or an object where it is the JSON of one, else text."""
-    if text[:1] + text[-1:] in ("[]", "{}"):
-        try:
-            return parse(text.encode("utf-8", "surrogatepass"))
-        except (ValueError, RecursionError):
-            return text
-    return text or None
+def cell(text: str) -> Any:
+    """Read a field: None where it is empty, a list or an object where JSON or Python writes one so, else text."""
+    if text[:1] + text[-1:] not in ("[]", "{}"):
+        return text or None
+    try:
+        return parse(text.encode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)  # as pandas writes lists: ['cat', 'dog']
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
 
 
 def parse(data: bytes | str) -> Any:

@@ -350,7 +350,10 @@ def check_format(boxes: list[Probe], given: str | None, where: str) -> None:
 
 
 def class_name(value: Any, names: list[str]) -> str | None:
-    """Return a class's name; None where there is no label: None, -1, a number that `names` doesn't reach, NaN, ''."""
+    """Return a class's name; None where there is no label: None, -1, a number that `names` doesn't reach, NaN, ''.
+
+    The same in text, as tables have it, is no label either.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -363,7 +366,12 @@ def class_name(value: Any, names: list[str]) -> str | None:
         return str(value) if value != -1 else None
     if isinstance(value, float):
         return str(value)
-    return value.strip() or None if isinstance(value, str) else None
+    return _said(value) if isinstance(value, str) else None
+
+
+def _said(text: str) -> str | None:
+    text = text.strip()
+    return None if text in ("", "-1", "nan", "NaN") else text
 
 
 def is_plain(value: Any) -> bool:

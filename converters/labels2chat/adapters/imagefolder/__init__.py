@@ -17,15 +17,16 @@ from zipfile import is_zipfile
 from msgspec import Struct
 
 from labels2chat.adapters.coco.layout import is_coco_folder
-from labels2chat.adapters.hf.objects import FORMATS, check_format, probes, sizes_of
-from labels2chat.adapters.imagefolder.columns import Reading, reading_of, say
+from labels2chat.adapters.hf.files import split_name
+from labels2chat.adapters.hf.objects import FORMATS, Sizes, check_format, probes, sizes_of
+from labels2chat.adapters.imagefolder.columns import Reading, declared, reading_of, say, split_of
 from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
 from labels2chat.adapters.imagefolder.places import File, hints, sort_out
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, hidden, left_out, walk
 from labels2chat.collector import calm
-from labels2chat.errors import SourceError
-from labels2chat.types import Image, Option, Sample, Source
+from labels2chat.errors import SourceError, UsageError
+from labels2chat.types import Image, Option, Problem, Sample, Source, bad_split
 
 OPTIONS = {
     "label_from": Option("which folders of a nested path name the class", "choice", "path", ("path", "first", "last")),
@@ -49,6 +50,11 @@ OPTIONS = {
     "bbox_format": Option(
         "how boxes are written (default: coco, and a stop where they can't be)", "choice", None, tuple(FORMATS)
     ),
+    "annotation_frame": Option(
+        "which pixels the boxes count where EXIF rotates the image", "choice", "auto", ("auto", "stored", "display")
+    ),
+    "rescale_boxes": Option("scale boxes when the file's size is not the declared one", "flag", False),
+    "label": Option("column of the class in metadata files"),
     "follow_links": Option("follow links to folders", "flag", True),
 }
 
@@ -80,36 +86,27 @@ def detect(path: Path) -> bool:
 
 def read(path: str, **options: Any) -> Source:
     """Read a folder. `options` are those of OPTIONS. Raises SourceError when it holds no image."""
-    root = Path(path)
-    if not os.path.exists(root):
-        raise SourceError(f"there is no folder {path}")
-    if not root.is_dir():
-        hint = "; unpack the archive first" if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz") else ""
-        raise SourceError(f"{path} is not a folder{hint}")
+    split, root = _split(options.get("split")), _root(path)
     notes: dict[str, int] = {}
-    skip = [name.strip().strip("/") for name in str(options.get("skip", "")).split(",") if name.strip()]
-    found = list(walk(root, notes, bool(options.get("follow_links", True)), skip))
-    for name in skip:
-        if left_out(name) not in notes:
-            raise SourceError(f"-O skip={options['skip']}: {path} has no folder {name}")
-    tables = [name for name in found if name.rpartition("/")[2].lower() in METADATA]
-    paths = [name for name in found if name.rpartition("/")[2].lower() not in METADATA]
+    tables, paths = _entries(root, path, options, notes)
+    with calm():
+        table = read_metadata(root, tables, paths) if tables else Table()
+    paths += table.more
     if not paths:
         listed = ", ".join(f"{count} {what}" for what, count in notes.items()) or "it is empty"
         raise SourceError(f"{path} holds no images ({listed})")
-    classes = options.get("classes", "auto")
-    label_from, split_from = options.get("label_from", "path"), options.get("split_from", "first")
-    files = sort_out(paths, options.get("split"), label_from, split_from, notes, classes == "folders")
-    with calm():
-        table = read_metadata(root, tables, paths) if tables else Table([], [], {})
-    if not (table.named or options.get("split") or split_from == "last"):
+    classes, split_from = options.get("classes", "auto"), options.get("split_from", "first")
+    files = sort_out(paths, split, options.get("label_from", "path"), split_from, notes, classes == "folders")
+    if not (table.named or split or split_from == "last"):
         notes |= hints(paths)
+    unlabelled = 0
     if classes == "none" or (classes == "auto" and (table.named or YOLO in notes)):
         for file in files:
             if classes == "none" or table.named or "images" in file.path.split("/")[:-1]:
+                unlabelled += file.label is not None
                 file.label = None
-    reading = reading_of(table.rows, options.get("bbox_format"))
-    folder = Folder(str(root), files, options.get("split"), reading)
+    reading = reading_of(table.rows, options)
+    folder = Folder(str(root), files, split, reading)
     source = Source(
         uri=f"imagefolder:{path}",
         adapter="imagefolder",
@@ -123,12 +120,44 @@ def read(path: str, **options: Any) -> Source:
     )
     if table.rows:
         if reading.objects is not None:
-            pictured = ((row.values, partial(sizes_of, folder.image(row.paths[0])), row.where) for row in table.rows)
+            pictured = ((row.values, partial(folder.sizes, row), row.where) for row in table.rows)
             check_format(probes(pictured, reading.objects), options.get("bbox_format"), path)
         source.read = _told(source, folder, table.rows).__iter__
+    if unlabelled and table.named and classes == "auto" and not source.kinds & {"class", "boxes"}:
+        source.notes["images whose folders are no classes beside metadata (-O classes=folders makes them)"] = unlabelled
     if options.get("strict") and tables:
         _refuse(source, table, path)
     return source
+
+
+def _root(path: str) -> Path:
+    root = Path(path)
+    if not os.path.exists(root):
+        raise SourceError(f"there is no folder {path}")
+    if not root.is_dir():
+        hint = "; unpack the archive first" if root.suffix.lower() in (".zip", ".tar", ".gz", ".tgz") else ""
+        raise SourceError(f"{path} is not a folder{hint}")
+    return root
+
+
+def _split(name: str | None) -> str | None:
+    """Return the split that the user gives. Raises UsageError."""
+    if name is not None and (fault := bad_split(name)):
+        raise UsageError(f"-O split={name}: {fault}")
+    return None if name is None else split_name(name)
+
+
+def _entries(root: Path, path: str, options: dict[str, Any], notes: dict[str, int]) -> tuple[list[str], list[str]]:
+    """List the metadata files and the images. Raises SourceError for a folder to skip that isn't there."""
+    skip = [name.strip().strip("/") for name in str(options.get("skip", "")).split(",") if name.strip()]
+    tables: list[str] = []
+    images: list[str] = []
+    for name in walk(root, notes, bool(options.get("follow_links", True)), skip):
+        (tables if name.rpartition("/")[2].lower() in METADATA else images).append(name)
+    for name in skip:
+        if left_out(name) not in notes:
+            raise SourceError(f"-O skip={options['skip']}: {path} has no folder {name}")
+    return tables, images
 
 
 class Origin(Struct):
@@ -152,6 +181,11 @@ class Folder:
     def image(self, path: str) -> Image:
         """Return the image at a place in the folder."""
         return Image(name=path, path=f"{self._root}/{path}")
+
+    def sizes(self, row: Row) -> Sizes:
+        """Return the sizes that a row's image may have, declared or measured. Raises RecordError."""
+        size = declared(row, self.reading)
+        return [size, size[::-1]] if size is not None else sizes_of(self.image(row.paths[0]))
 
     def samples(self) -> Iterator[Sample]:
         """Yield a sample for each image, where there are no rows."""
@@ -186,6 +220,12 @@ class Folder:
         sample = Sample(id=id, images=[self.image(path) for path in origin.paths], split=file.split, where=id)
         for row in origin.rows:
             say(sample, row, self.reading)
+        splits = {split: row for row in origin.rows if (split := split_of(row, self.reading)) is not None}
+        if splits:
+            sample.split = next(iter(splits))
+        if len(splits) > 1:
+            text = f"rows put it into {' and into '.join(splits)}; it is left in the first"
+            sample.problems.append(Problem("sample.bad_record", text, list(splits.values())[1].where))
         if self._split is not None:
             sample.split = self._split
         if not sample.labels and file.label is not None:
