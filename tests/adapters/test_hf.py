@@ -1735,6 +1735,7 @@ def test_other_rows_are_samples_of_their_own(rows: list[Row]) -> None:
         ("pascal_voc", [4, 3, 24, 13]),
         ("xyxy", [4, 3, 24, 13]),
         ("cxcywh", [14, 8, 20, 10]),
+        ("yxyx", [3, 4, 13, 24]),
     ],
 )
 def test_formats_in_pixels(format: str, numbers: list[float]) -> None:
@@ -1752,6 +1753,9 @@ def test_formats_in_pixels(format: str, numbers: list[float]) -> None:
         ("albumentations", [0.1, 0.125, 0.6, 0.375]),
         ("xyxyn", [0.1, 0.125, 0.6, 0.375]),
         ("xywhn", [0.1, 0.125, 0.5, 0.25]),
+        ("yxyxn", [0.125, 0.1, 0.375, 0.6]),
+        ("xyxy1000", [100, 125, 600, 375]),
+        ("xywh100", [10, 12.5, 50, 25]),
     ],
 )
 def test_formats_in_fractions(format: str, numbers: list[float], tmp_path: Path) -> None:
@@ -1777,11 +1781,18 @@ def written(format: str) -> list[list[float]]:
         "yolo": lambda x, y, w, h: [(x + w / 2) / 40, (y + h / 2) / 30, w / 40, h / 30],
         "albumentations": lambda x, y, w, h: [x / 40, y / 30, (x + w) / 40, (y + h) / 30],
         "xywhn": lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30],
+        "yxyx": lambda x, y, w, h: [y, x, y + h, x + w],
+        "yxyxn": lambda x, y, w, h: [y / 30, x / 40, (y + h) / 30, (x + w) / 40],
+        "xyxy1000": lambda x, y, w, h: [x * 25, y / 0.03, (x + w) * 25, (y + h) / 0.03],
+        "xywh100": lambda x, y, w, h: [x * 2.5, y / 0.3, w * 2.5, h / 0.3],
     }
     return [to[format](*box) for box in IN_COCO]
 
 
-@pytest.mark.parametrize("real", ["coco", "voc", "cxcywh", "yolo", "albumentations", "xywhn"])
+REAL = ["coco", "voc", "cxcywh", "yolo", "albumentations", "xywhn", "yxyx", "yxyxn", "xyxy1000", "xywh100"]
+
+
+@pytest.mark.parametrize("real", REAL)
 @pytest.mark.parametrize("said", [None, "coco", "voc", "yolo"])
 @pytest.mark.parametrize("declared", [False, True])
 def test_boxes_that_cannot_be_what_they_are_taken_for(real: str, said: str | None, declared: bool) -> None:
@@ -1791,11 +1802,11 @@ def test_boxes_that_cannot_be_what_they_are_taken_for(real: str, said: str | Non
     if real == (said or "coco"):
         assert found(opened([row], **options)) == []
         return
-    near = {("coco", "voc"), ("cxcywh", "coco"), ("cxcywh", "voc"), ("xywhn", "yolo"), ("albumentations", "yolo")}
+    near = {("cxcywh", "coco"), ("cxcywh", "voc")}
     if said is not None and (real, said) in near:
-        return  # the user's word, and at least half of the boxes can be that
-    if real == "cxcywh" and said is None:
-        return
+        return  # the user's word, and most of the boxes can be that
+    if (real == "cxcywh" and said is None) or (real == "yxyx" and declared):
+        return  # declared sizes may be those of a turned photo
     with pytest.raises(SourceError) as caught:
         opened([row], **options)
     assert f"-O bbox_format={real}" in str(caught.value)
@@ -1807,6 +1818,86 @@ def test_a_few_bad_boxes_do_not_stop_a_run() -> None:
     boxes = [[4, 3, 20, 10]] * 40 + [[30, 20, 35, 28]]  # one slip of the annotator
     row = {"image": jpeg(), "objects": {"bbox": boxes, "category": ["cat"] * 41}}
     assert len(only(opened([row])).annotations or ()) == 41
+
+
+def boxed(boxes: list[Any], width: int = 400, height: int = 300, **options: Any) -> Source:
+    """Read a picture with boxes."""
+    row = {"image": jpeg(0, width, height), "objects": {"bbox": boxes, "category": ["cat"] * len(boxes)}}
+    return opened([row], **options)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "misfits"),
+    [
+        ([[200, 30, 300, 40]] * 3 + [[30, 20, 35, 28]] * 7, 3),
+        ([[20, 30, 50, -5]] * 3 + [[20, 30, 50, 400]] * 7, 10),
+        ([[200, 30, 300, 40]] * 6 + [[30, 20, 35, 28]] * 100, 6),
+    ],
+)
+def test_boxes_that_fit_no_format_stop_a_run(boxes: list[Any], misfits: int) -> None:
+    boxes = boxes + [[0, 250, 60, 40]] * (len(boxes) // 10 + 1)  # neither corners nor a centre
+    with pytest.raises(SourceError) as caught:
+        boxed(boxes)
+    assert f"{misfits} of the first {len(boxes)} boxes can't be coco" in str(caught.value)
+    assert "no other format fits either" in str(caught.value)
+    assert "or -O bbox_format=coco if they are right as they are" in str(caught.value)
+    assert only(boxed(boxes, bbox_format="coco")).annotations  # the user's word
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [300, 30, 135, 40],  # the border cuts it
+        [-30, -20, 80, 90],
+        [0, 0, 0, 0],  # no box
+        [-1, -1, -1, -1],
+    ],
+    ids=repr,
+)
+def test_boxes_that_say_nothing_of_their_format(box: list[int]) -> None:
+    boxes = [[0, 250, 60, 40]] * 2 + [box] * 8
+    assert only(boxed(boxes)).annotations
+
+
+def test_two_slips_do_not_stop_a_run() -> None:
+    slips = [[0, 0, 0, 5], [200, 30, 390, 40]]
+    assert only(boxed([*slips, [0, 250, 60, 40], [0, 250, 60, 40]])).annotations
+
+
+CORNERS = [[10 * n, 10 * n, 10 * n + 50, 10 * n + 45] for n in range(95)]
+PERCENT = [[n, n, 30, 30] for n in range(71)]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "width", "height", "ways"),
+    [
+        (CORNERS, 760, 1000, ["xyxy1000"]),
+        (CORNERS, 1700, 2200, ["xyxy1000", "voc", "cxcywh"]),  # they end at 1,000
+        (CORNERS[:70], 1000, 760, ["voc"]),
+        (CORNERS[:50], 1700, 2200, None),
+        (PERCENT, 640, 480, ["xywh100"]),
+        (PERCENT[:60], 640, 480, None),
+        (PERCENT, 101, 101, None),
+        (PERCENT[60:], 640, 480, None),  # too few to tell
+    ],
+)
+def test_thousandths_and_percent_are_told_by_how_far_they_go(
+    boxes: list[Any], width: int, height: int, ways: list[str] | None
+) -> None:
+    if ways is None:
+        assert only(boxed(boxes, width, height)).annotations
+        return
+    with pytest.raises(SourceError) as caught:
+        boxed(boxes, width, height)
+    assert [word.partition("=")[2] for word in str(caught.value).split() if "bbox_format=" in word][: len(ways)] == ways
+
+
+def test_thousandths_in_keys_that_say_corners() -> None:
+    rows = [{"image": jpeg(0, 760, 990), "xmin": a, "ymin": b, "xmax": c, "ymax": d} for a, b, c, d in CORNERS[::5]]
+    with pytest.raises(SourceError, match=r"can't be voc .*what fits is -O bbox_format=xyxy1000 \(x1, y1"):
+        opened(rows)
+    second = list(opened(rows, bbox_format="xyxy1000"))[1]
+    assert [one.bbox for one in second.annotations or ()] == [pytest.approx((0.05, 0.05, 0.05, 0.045))]
 
 
 def test_boxes_without_a_size_to_hold_them_against() -> None:
