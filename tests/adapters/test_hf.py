@@ -1969,6 +1969,18 @@ def test_declared_sizes_are_for_boxes_only() -> None:
         ({"question": "Q?", "options": ["B", "A"], "answer": "A"}, [("Q?", ["A"], ["B", "A"])]),
         ({"question": "Q?", "options": ["a", "b"], "answer": "7"}, [("Q?", ["7"], ["a", "b"])]),
         ({"question": "Q?", "options": "['a', \"b's\"]", "answer": "B"}, [("Q?", ["b's"], ["a", "b's"])]),
+        *(
+            ({"question": "Q?", "options": options, "answer": answer}, [("Q?", ["b"], ["a", "b"])])
+            for options in (["A. a", "B. b"], ["(A) a", "(B)b "], ["a) a", "b)\nb"], ["A: a", "B: b"])
+            for answer in ("B", "b", "(B)", "B.", "b", options[1], "1")
+        ),
+        ({"question": "Q?", "options": ["A. a", "C. b"], "answer": "B"}, [("Q?", ["C. b"], ["A. a", "C. b"])]),
+        ({"question": "Q?", "options": ["B. a", "C. b"], "answer": "B"}, [("Q?", ["C. b"], ["B. a", "C. b"])]),
+        ({"question": "Q?", "options": ["a.m.", "b.m."], "answer": "b.m."}, [("Q?", ["b.m."], ["a.m.", "b.m."])]),
+        ({"question": "Q?", "options": ["A. a"], "answer": "A"}, [("Q?", ["A. a"], ["A. a"])]),
+        ({"question": "Q?", "options": ["a", None, "c"], "answer": "C"}, [("Q?", ["c"], ["a", "c"])]),
+        ({"question": "<image>\nQ?", "answer": "a"}, [("Q?", ["a"], [])]),
+        ({"qa": [{"question": "Is <image> a Q? <image>", "answer": "a"}]}, [("Is a Q?", ["a"], [])]),
         ({"question": "Q?", "answers": "['x', 'y', 'y']"}, [("Q?", ["y", "x"], [])]),
         ({"question": "Q?", "answer": "[0.25, 1]"}, [("Q?", ["[0.25, 1]"], [])]),
         ({"question": "Q?", "answer": "[open"}, [("Q?", ["[open"], [])]),
@@ -2012,6 +2024,32 @@ def test_questions(row: Row, expected: list[Any]) -> None:
     assert [(q.question, q.answers, q.choices) for q in sample.questions] == expected
     assert source.kinds == {"qa"}
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "answers"),
+    [
+        ([("ab", "0"), ("4321", "1"), ("4321", "3")], ["a", "3", "1"]),  # AI2D
+        ([("ab", 0), ("4321", 1)], ["a", "3"]),
+        ([("ab", "1"), ("4321", "4")], ["a", "1"]),  # counted from 1
+        ([("ab", 1), ("ab", 2)], ["a", "b"]),
+        ([("4321", "1"), ("4321", "4"), ("21", "2")], ["1", "4", "2"]),  # each stands among its choices
+        ([("ab", "0"), ("4321", "4")], ["a", "4"]),  # both 0 and the last
+        ([("ab", "1"), ("4321", "B"), ("4321", "1")], ["b", "3", "1"]),
+        ([("ab", "1"), ("4321", "7")], ["b", "7"]),
+        ([("ab", "1"), ("", "7"), ("4321", "1")], ["b", "7", "3"]),  # no choices: a free answer
+        ([("ab", ["1", "1"]), ("4321", ["2", "1", "1"])], ["b", "3"]),
+        ([("ab", None), ("4321", "1"), ("ab", "1")], ["3", "b"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_that_are_numbers_of_choices(rows: list[Any], answers: list[str], inside: bool, stream: bool) -> None:
+    said = [{"question": "Q?", "options": list(choices), "answer": answer} for choices, answer in rows]
+    content = [{"image": cell(), **({"qa": [one]} if inside else one)} for one in said]
+    source = opened(content) if stream else hf.from_collection(Dataset.from_list(content), image="image")
+    assert [question.answers[0] for sample in source for question in sample.questions] == answers
 
 
 def test_questions_by_mapping() -> None:
@@ -2085,6 +2123,14 @@ def test_what_is_dropped_of_questions_is_a_problem(row: Row, kept: list[str], lo
     assert [one.question for one in sample.questions] == kept
     assert [f"{problem.message}: {problem.where}" for problem in sample.problems] == lost
     assert {problem.code for problem in sample.problems} <= {"annotation.bad_record", "question.no_answer"}
+
+
+def test_the_system_turn_of_a_conversation_is_metadata() -> None:
+    for role in ("system", "System"):
+        turns = [{"role": role, "content": " Answer in French."}, {"role": "user", "content": "Q?"}]
+        turns += [{"role": "assistant", "content": "Oui."}]
+        sample = only(opened([{"image": "a", "messages": turns, "n": 1}]))
+        assert (sample.metadata, sample.problems) == ({"system": "Answer in French.", "n": 1}, [])
 
 
 def test_a_conversation_without_its_last_answer() -> None:

@@ -51,6 +51,8 @@ class Questions(Struct):
     choices: str | None = None
     column: str | None = None
     turns: bool = False
+    first: int | None = None
+    """The number of the first choice, where all answers are numbers of choices."""
 
     @property
     def columns(self) -> list[str]:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from labels2chat import adapters
+from labels2chat.adapters.hf.answers import Choices, first_number
 from labels2chat.adapters.hf.archive import ArchivePart
 from labels2chat.adapters.hf.boxes import column_of_paths, count_pictures, merged
 from labels2chat.adapters.hf.columns import Columns, settle
@@ -32,7 +33,7 @@ from labels2chat.adapters.hf.objects import (
 )
 from labels2chat.adapters.hf.options import OPTIONS
 from labels2chat.adapters.hf.pictures import Spool
-from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
+from labels2chat.adapters.hf.samples import Reading, as_id, asked, only, pixels, samples
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
 from labels2chat.errors import MissingExtraError, SourceError
@@ -193,6 +194,8 @@ def _source(
     if columns.id is not None and not columns.id_given and not _unique(parts, columns.id):
         columns.metadata.append(columns.id)
         columns.id = None
+    if columns.questions is not None:
+        columns.questions.first = _first_choice(parts, columns)
     given = options.get("bbox_format")
     order, relative = FORMATS[given or "coco"]
     folder, free = options.get("images"), bool(options.get("allow_outside_root"))
@@ -263,6 +266,19 @@ def _unique(parts: list[Any], column: str) -> bool:
                 return False
             seen.add(id)
     return len({as_id(id) for id in seen}) == len(seen)
+
+
+def _first_choice(parts: list[Any], columns: Columns) -> int | None:
+    """Return the number of the first choice, where all answers are numbers of choices; of a stream, the first ones."""
+
+    def all_asked() -> Iterator[tuple[Any, Choices]]:
+        for part in parts:
+            questions = only(columns, part.features).questions
+            if questions is not None and questions.choices:
+                rows = part.rows(questions.columns, [])
+                yield from asked(islice(rows, _PROBED_ROWS) if part.count is None else rows, questions)
+
+    return first_number(all_asked())
 
 
 def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, uri: str) -> None:
