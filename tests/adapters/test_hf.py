@@ -2027,6 +2027,30 @@ def test_questions(row: Row, expected: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "answers", "choices"),
+    [
+        ({"A": "x", "B": "y", "answer": "B"}, ["y"], ["x", "y"]),
+        ({"B": "y", "A": "x", "C": None, "D": "z", "answer": "D"}, ["z"], ["x", "y", "z"]),
+        ({"A": "x", "B": "y", "C": "nan", "D": "nan", "answer": "A"}, ["x"], ["x", "y"]),  # MMBench
+        ({"choice_a": "x", "choice_b": "y", "answer": "B"}, ["y"], ["x", "y"]),  # SEED-Bench
+        ({"option_1": "x", "option_2": "y", "answer": 1}, ["y"], ["x", "y"]),
+        ({"option0": 7, "option1": 9, "answer": "9"}, ["9"], ["7", "9"]),
+        ({"A": "x", "B": "y", "options": ["p", "q"], "answer": "B"}, ["q"], ["p", "q"]),
+        ({"A": "x", "C": "y", "answer": "A"}, ["A"], []),
+        ({"x": 1, "y": 2, "w": 3, "answer": "A"}, ["A"], []),
+        ({"A": ["x"], "B": ["y"], "answer": "A"}, ["A"], []),
+        ({"choices": ["x", "y"], "direct_answers": "['z', 'z']", "correct_choice_idx": 1}, ["y"], ["x", "y"]),
+        ({"direct_answers": "['z', 'z']", "correct_choice_idx": 1}, ["z"], []),
+    ],
+    ids=repr,
+)
+def test_choices_in_columns_of_their_own(row: Row, answers: list[str], choices: list[str]) -> None:
+    source = opened([{"image": "a", "question": "Q?", **row}])
+    (question,) = only(source).questions
+    assert (question.answers, question.choices) == (answers, choices)
+
+
+@pytest.mark.parametrize(
     ("rows", "answers"),
     [
         ([("ab", "0"), ("4321", "1"), ("4321", "3")], ["a", "3", "1"]),  # AI2D

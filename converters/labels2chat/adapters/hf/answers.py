@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from msgspec import Struct
@@ -37,13 +38,10 @@ def choices_of(value: Any) -> Choices:
     places = [None if item is None else str(item) for item in items]
     matches = [_LETTERED.fullmatch(text or "") for text in places]
     letters = "".join(match.group(1) if match else " " for match in matches)
-    if len(letters) < 2 or letters not in ("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(letters)], _SMALL[: len(letters)]):
+    if len(letters) < 2 or letters not in (ascii_uppercase[: len(letters)], ascii_lowercase[: len(letters)]):
         return Choices(places)
     stripped: list[str | None] = [match.group(2) for match in matches if match]
     return Choices(stripped, {str(text).strip(): str(bare) for text, bare in zip(places, stripped, strict=True)})
-
-
-_SMALL = "abcdefghijklmnopqrstuvwxyz"
 
 
 def answers_of(value: Any, choices: Choices, names: list[str], first: int | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, digits
 from typing import Any
 
 from msgspec import Struct, field
@@ -31,7 +32,11 @@ _ANSWER = words(
     "answer answers response responses multiple_choice_answer gt_answer ground_truth solution output assistant "
     "direct_answers completion"
 )
+_NUMBER = words("correct_choice_idx correct_choice_index correct_option_idx correct_answer_idx answer_idx answer_index")
+"""Numbers of choices: beside those they say more than an answer in words (A-OKVQA)."""
 _CHOICES = words("choices options")
+_CHOICE = re.compile(r"(?:(?:choice|option)_?)?([a-z])|(?:choice|option)_?([0-9])")
+"""A column for each choice: A, B, C, D (MMBench), choice_a (SEED-Bench)."""
 _TURNS = (("from", "value"), ("role", "content"))
 _ID = words("id image_id sample_id __key__ key uuid")
 _WIDTH = words("width image_width img_width")
@@ -51,13 +56,17 @@ class Questions(Struct):
     choices: str | None = None
     column: str | None = None
     turns: bool = False
+    options: list[str] = field(default_factory=list)
+    """The columns of the choices, where each has its own."""
     first: int | None = None
     """The number of the first choice, where all answers are numbers of choices."""
 
     @property
     def columns(self) -> list[str]:
         """The row's columns that are read."""
-        return [self.column] if self.column else [name for name in (self.question, self.answer, self.choices) if name]
+        if self.column:
+            return [self.column]
+        return [name for name in (self.question, self.answer, self.choices) if name] + self.options
 
 
 class Columns(Struct):
@@ -253,6 +262,9 @@ def _questions(
         if inner:
             return inner[0]
     question = question or _first(_QUESTION, left, ("text",))
+    choices = choices or _first(_CHOICES, left, ("text", "struct"))
+    options = _options(left) if choices is None and given["choices"] is None else []
+    answer = answer or (_first(_NUMBER, left, ("int", "text")) if choices or options else None)
     answer = answer or _first(_ANSWER, left, ("text", "int", "float", "bool", "struct", "class"))
     if question is not None and answer is None:  # ChartQA: query and label
         answer = _first(("label", "labels"), left, ("text",))
@@ -261,7 +273,22 @@ def _questions(
             raise UsageError("questions need two columns: -O question=COLUMN -O answer=COLUMN")
         spoken = (_turns(name, feature) for name, feature in left.items())
         return next((turns for turns in spoken if turns is not None), None)
-    return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "struct")))
+    return Questions(question, answer, choices, options=options)
+
+
+def _options(features: dict[str, Feature]) -> list[str]:
+    """Return the columns of choices that have one each: from A, from 0 or from 1 on, without a gap."""
+    found: dict[str, dict[str, str]] = {}
+    for name, feature in features.items():
+        match = _CHOICE.fullmatch(name.lower())
+        if match and feature.depth == 0 and feature.kind in (*_NUMBERS, "none"):
+            mark = match.group(1) or match.group(2)
+            found.setdefault(name[: -len(mark)], {})[mark] = name
+    for names in found.values():
+        marks = "".join(sorted(names))
+        if len(marks) > 1 and any(marks == run[: len(marks)] for run in (ascii_lowercase, digits, digits[1:])):
+            return [names[mark] for mark in marks]
+    return []
 
 
 def _pair(column: str, feature: Feature) -> Questions | None:

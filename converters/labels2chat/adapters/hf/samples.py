@@ -79,7 +79,8 @@ def only(columns: Columns, features: dict[str, Feature]) -> Columns:
         needed = [questions.column] if questions.column else [questions.question, questions.answer]
         choices = questions.choices if questions.column else there(questions.choices)
         found = all(name in features for name in needed)
-        questions = structs.replace(questions, choices=choices) if found else None
+        options = [name for name in questions.options if name in features]
+        questions = structs.replace(questions, choices=choices, options=options) if found else None
     return Columns(
         images=[name for name in columns.images if name in features],
         label=there(columns.label),
@@ -223,7 +224,13 @@ def asked(rows: Iterable[dict[str, Any]], names: Questions) -> Iterator[tuple[An
 
 
 def _choices(record: dict[str, Any], names: Questions) -> Choices:
+    if names.options:
+        return choices_of([None if record[name] in _NO_CHOICE else record[name] for name in names.options])
     return choices_of(record.get(names.choices) if names.choices else None)
+
+
+_NO_CHOICE = (None, "", "nan")
+"""What stands in the column of a choice that a question hasn't; pandas writes nan."""
 
 
 def _without_marks(text: str) -> str:

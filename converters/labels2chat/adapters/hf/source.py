@@ -274,7 +274,7 @@ def _first_choice(parts: list[Any], columns: Columns) -> int | None:
     def all_asked() -> Iterator[tuple[Any, Choices]]:
         for part in parts:
             questions = only(columns, part.features).questions
-            if questions is not None and questions.choices:
+            if questions is not None and (questions.choices or questions.options):
                 rows = part.rows(questions.columns, [])
                 yield from asked(islice(rows, _PROBED_ROWS) if part.count is None else rows, questions)
 
