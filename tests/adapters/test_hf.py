@@ -818,7 +818,49 @@ def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     to_parquet_in_shards(tmp_path)
     (tmp_path / "README.md").write_text("hello")
     (tmp_path / "stray.csv").write_text("a\n1\n")
-    assert read(f"hf:{tmp_path}").notes == {"rows": 5, "other files": 2}
+    assert read(f"hf:{tmp_path}").notes == {"rows": 5, "other files": 2, "columns kept as metadata (taken)": 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "notes"),
+    [
+        (["train-00000-of-00003", "train-00002-of-00003"], {"train-00001-of-00003.jsonl": 1}),
+        (["en/train-00003-of-00004-1a2b", "test-00000-of-00001"], {"en/train-00000-of-00004.jsonl": 3}),
+        (["train-00000-of-00002", "train-00001-of-00002-1a2b", "test-00000-of-00001"], {}),
+        (["b-00000-of-00002", "a-00001-of-00002"], {"a-00000-of-00002.jsonl": 2}),
+        (["rows"], {}),
+    ],
+    ids=repr,
+)
+def test_shards_that_are_missing(names: list[str], notes: Row, tmp_path: Path) -> None:
+    for name in names:
+        path = tmp_path / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"image": "a.jpg"}')
+    said = read(f"hf:{tmp_path}").notes
+    assert {key.rpartition(" ")[2]: count for key, count in said.items() if key.startswith("missing files")} == notes
+
+
+@pytest.mark.parametrize(
+    ("row", "notes"),
+    [
+        ({"label": "x", "a": 1, "v": [[1]], "s": {"t": 1}}, {"kept as metadata (a)": 1, "that are not read (v, s)": 2}),
+        ({"label": "x", "id": 5}, {"kept as metadata (id)": 1}),  # nobody looks whether those of a stream are unique
+        ({"label": "x"} | dict.fromkeys("abcdefghij", 1), {"kept as metadata (a, b, c, d, e, f, g, h, ...)": 10}),
+        (
+            {"Smiling": True, "v": [[1]]},
+            {
+                "kept as metadata (Smiling)": 1,
+                "that are not read (v)": 1,
+                "without labels (-O label=, -O objects=, -O caption= or -O question= names one that has them)": 2,
+            },
+        ),
+        ({}, {}),
+    ],
+    ids=repr,
+)
+def test_notes_on_columns(row: Row, notes: Row) -> None:
+    assert opened([{"image": "a", **row}]).notes == {f"columns {what}": count for what, count in notes.items()}
 
 
 # cells of pictures
@@ -1191,6 +1233,24 @@ def test_class_labels(value: Any, feature: Any, labels: list[str], stream: bool)
     assert source.categories == NAMES
     assert source.kinds == {"class"}
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "features", "labels"),
+    [
+        ({"question": "Q?", "answer": "a", "category": "x", "tag": "y", "target": 1}, {}, []),
+        ({"query": "Q?", "label": ["a"], "human_or_machine": 1}, {"human_or_machine": ClassLabel(names=NAMES)}, []),
+        ({"question": "Q?", "answer": "a", "Labels": ["x", "y"]}, {}, ["x", "y"]),
+        ({"question": "Q?", "answer": "a", "class_name": 1}, {"class_name": ClassLabel(names=NAMES)}, ["dog"]),
+        ({"caption": "A.", "category": "x"}, {}, ["x"]),
+        ({"caption": "A.", "kind": 1}, {"kind": ClassLabel(names=NAMES)}, ["dog"]),
+    ],
+    ids=repr,
+)
+def test_classes_beside_questions_and_captions(row: Row, features: Row, labels: list[str]) -> None:
+    sample = only(hf.from_collection(table([{"image": cell(), **row}], **features)))
+    assert sample.labels == labels
+    assert ("human_or_machine", "dog") in sample.metadata.items() or "human_or_machine" not in row
 
 
 def test_a_label_beyond_the_classes() -> None:

@@ -24,6 +24,7 @@ _MASK = re.compile(
 _LABEL = words(
     "label labels class classes category categories class_label class_name target targets tag tags cls fine_label"
 )
+_LABEL_BESIDE_QUESTIONS = words("label labels class classes class_label class_name cls")
 _CAPTION = words(
     "caption captions sentence sentences description descriptions image_caption image_captions alt_text text texts txt"
 )
@@ -83,6 +84,8 @@ class Columns(Struct):
     height: str | None = None
     metadata: list[str] = field(default_factory=list)
     pictures_left_out: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """The other columns."""
 
     @property
     def labels(self) -> list[str]:
@@ -126,13 +129,14 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str, de
     else:
         columns.captions = captions_in(left, columns.questions)
     left = {name: feature for name, feature in left.items() if name not in columns.captions}
-    columns.label = _only(given["label"]) if given["label"] is not None else _label(left)
+    columns.label = _only(given["label"]) if given["label"] is not None else _label(left, columns.questions is not None)
     columns.id, columns.id_given = _only(given["id"]), bool(given["id"])
     if given["id"] is None:
         columns.id = next((name for name in _ID if name in left and left[name].kind in ("int", "text")), None)
     taken = columns.labels
     plain = {name for name, feature in left.items() if feature.inner.kind in _PLAIN and feature.depth < 2}
     columns.metadata = [name for name in left if name in plain and name not in taken]
+    columns.unread = [name for name in left if name not in plain and name not in taken]
     return columns
 
 
@@ -228,10 +232,15 @@ _PARALLEL = words("segmentation segmentations iscrowd is_crowd keypoints scores"
 """Names that only objects have."""
 
 
-def _label(features: dict[str, Feature]) -> str | None:
-    """Find the column of the class: the ClassLabel, or one of a usual name."""
-    typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
+def _label(features: dict[str, Feature], asked: bool) -> str | None:
+    """Find the column of the class: the ClassLabel, or one of a usual name.
+
+    Beside questions many a column sorts those, not the images: only the plainest names count there.
+    """
     plain = ("text", "int", "bool", "float", "class")
+    if asked:
+        return _first(_LABEL_BESIDE_QUESTIONS, features, plain)
+    typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
     return _first(_LABEL, typed, ("class",)) or next(iter(typed), None) or _first(_LABEL, features, plain)
 
 

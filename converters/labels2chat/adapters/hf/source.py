@@ -45,6 +45,9 @@ _PROBED_ROWS = 2000
 """Rows among which boxes are looked for."""
 
 
+_LISTED = 8
+"""Columns that a note names."""
+_NO_LABELS = "columns without labels (-O label=, -O objects=, -O caption= or -O question= names one that has them)"
 _UNSEEN = (
     f"only the first {LOOKED_AT} rows were looked at: name a column that is empty there with -O caption=COLUMN or "
     "-O objects=COLUMN"
@@ -236,6 +239,12 @@ def _source(
         notes = {"rows": count, **notes}
     if columns.pictures_left_out:
         notes["columns of label pictures left out"] = len(columns.pictures_left_out)
+    for names, what in ((columns.metadata, "kept as metadata"), (columns.unread, "that are not read")):
+        if names:
+            more = ", ..." if len(names) > _LISTED else ""
+            notes[f"columns {what} ({', '.join(names[:_LISTED])}{more})"] = len(names)
+    if not kinds and (others := columns.metadata + columns.unread):
+        notes[_NO_LABELS] = len(others)
     if over := sum(len(getattr(part, "passed_over", ())) for part in parts):
         notes["kinds of other members"] = over
     return Source(
