@@ -504,6 +504,23 @@ def test_option_split_renames_nothing(names: list[str], split: str, splits: Any,
         read(f"hf:{tmp_path}", split=split)
 
 
+@pytest.mark.parametrize("split", ["train[:10%]", "train+test", "train[10:20]+test", "all[:3]"])
+def test_slices_and_sums_of_splits_are_refused(split: str, tmp_path: Path) -> None:
+    rows = [{"image": cell(), "label": 0}]
+    for name in ("train", "test"):
+        table(rows).to_parquet(tmp_path / f"{name}.parquet")
+    made = DatasetDict({"train": table(rows), "test": table(rows)})
+    for one in (f"hf:{tmp_path}", made):
+        with pytest.raises(SourceError) as caught:
+            take(one, split=split)
+        assert str(caught.value).startswith(
+            f"-O split={split}: slices and sums of splits are for datasets of the hub; "
+        )
+        assert "has train, test: name one of those, or none for all, and take the first with --limit" in str(
+            caught.value
+        )
+
+
 def test_option_split_and_a_saved_split(tmp_path: Path) -> None:
     rows = [{"image": cell(), "label": 0}]
     Dataset.from_list(rows, split="train").save_to_disk(str(tmp_path / "said"))
@@ -2583,6 +2600,7 @@ def test_hub_errors_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError) as caught:
         read("hf:user/name")
     assert str(caught.value) == (
+        "there is no file or folder user/name here, and "
         "datasets can't load user/name: Dataset scripts are no longer supported, but found name.py"
     )
 

@@ -61,7 +61,7 @@ def read(path: str, **options: Any) -> Source:
     """
     if not os.path.exists(path) and (hub := _hub_name(path)) is not None:
         name, revision = hub
-        dataset = load_hub(name, {**options, "revision": options.get("revision") or revision})
+        dataset = load_hub(name, {**options, "revision": options.get("revision") or revision}, path)
         return _of_objects(dataset, f"hf:{path}", options, chosen=True)
     notes: dict[str, int] = {}
     files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
@@ -80,8 +80,8 @@ def from_collection(dataset: Any, **options: Any) -> Source:
     return _of_objects(dataset, f"hf:{type(dataset).__name__}", adapters._options("hf", OPTIONS, options))
 
 
-def load_hub(name: str, options: dict[str, Any]) -> Any:
-    """Load a dataset of the hub; code of the repository is never run."""
+def load_hub(name: str, options: dict[str, Any], path: str = "") -> Any:
+    """Load a dataset of the hub; code of the repository is never run. `path` might have been one of a folder."""
     datasets = needed("datasets", f"hf:{name}")
     try:
         return datasets.load_dataset(
@@ -93,7 +93,8 @@ def load_hub(name: str, options: dict[str, Any]) -> Any:
         )
     except Exception as error:  # not found, gated, offline, a script, a configuration to choose: all kinds
         text = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"datasets can't load {name}: {text}") from error
+        here = f"there is no file or folder {path} here, and " if path and not path.startswith("//") else ""
+        raise SourceError(f"{here}datasets can't load {name}: {text}") from error
 
 
 def needed(package: str, what: str) -> ModuleType:
@@ -119,6 +120,7 @@ def _hub_name(path: str) -> tuple[str, str | None] | None:
 def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
     if split is None:
         return files
+    _refuse_slice(split, path, [file.split for file in files])
     name = split_name(split)
     found = [file for file in files if file.split == name]
     if not found and not any(file.said for file in files):
@@ -128,6 +130,15 @@ def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
     if not found:
         raise _no_split(path, name, [file.split for file in files])
     return found
+
+
+def _refuse_slice(split: str, what: str, known: list[str]) -> None:
+    """Stop at what only datasets makes of splits: train[:10%], train+test."""
+    if re.search(r"\[.*\]|\+", split) and split not in known:
+        raise SourceError(
+            f"-O split={split}: slices and sums of splits are for datasets of the hub; {what} has "
+            f"{', '.join(dict.fromkeys(known))}: name one of those, or none for all, and take the first with --limit"
+        )
 
 
 def _no_split(what: str, name: str, known: list[str]) -> SourceError:
@@ -156,6 +167,8 @@ def _of_objects(dataset: Any, uri: str, options: dict[str, Any], chosen: bool = 
     """Read what datasets has at hand; `chosen` says that it has chosen the split already, of which 'all' is one."""
     splits = dataset if isinstance(dataset, dict) else {None: dataset}
     wanted = options.get("split")
+    if wanted is not None and not chosen:
+        _refuse_slice(wanted, uri, [str(key if key is not None else one.split) for key, one in splits.items()])
     parts: list[Any] = []
     for key, one in splits.items():
         split = split_name(str(key if key is not None else one.split or wanted or "train"))
