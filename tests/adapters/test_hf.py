@@ -1520,7 +1520,61 @@ def test_tags_beside_boxes_are_their_classes() -> None:
     row = {"image": cell(), "words": ["To", "us"], "bboxes": [list(BOX), list(BOX)], "ner_tags": [0, 1]}
     source = hf.from_collection(table([row], ner_tags=List(ClassLabel(names=["O", "B-HEADER"]))))
     assert [one.category for one in objects(source)] == ["O", "B-HEADER"]
-    assert source.kinds == {"boxes"}
+    assert [one.attributes for one in objects(source)] == [{"text": "To"}, {"text": "us"}]
+    assert source.kinds == {"boxes", "attributes"}
+
+
+@pytest.mark.parametrize(
+    ("row", "attributes"),
+    [
+        ({"tokens": ["To", "us"]}, [{"text": "To"}, {"text": "us"}]),
+        ({"Texts": ["To", None]}, [{"text": "To"}, {}]),
+        ({"words": ["To"]}, [{}, {}]),  # which belong together can't be told
+        ({"tokens": [7, 8]}, [{}, {}]),
+        ({"text": ["A dog.", "A cat."]}, [{}, {}]),  # captions
+    ],
+    ids=repr,
+)
+def test_text_beside_boxes_is_what_is_written_in_them(row: Row, attributes: list[Any], tmp_path: Path) -> None:
+    source = opened([{"image": jpeg(), "bboxes": [[1, 1, 9, 9], [1, 15, 9, 9]], **row}])
+    assert [one.attributes for one in objects(source)] == attributes
+    if attributes[1]:
+        convert(source, "ocr", tmp_path / "out")
+        assert "To\\nus" in (tmp_path / "out" / "train-00000.jsonl").read_text()
+
+
+def test_the_first_of_several_names_is_the_class() -> None:
+    """As Visual Genome has them."""
+    names = [["tree", "plant"], ["sky"], []]
+    rows = [{"image": jpeg(), "objects": [{"x": 4, "y": 3, "w": 20, "h": 10, "names": each} for each in names]}]
+    source = opened(rows)
+    assert [one.category for one in objects(source)] == ["tree", "sky"]
+    assert found(source) == [("annotation.unknown_category", "annotation 2")]
+    assert source.categories == ["sky", "tree"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"segmentation": [[4, 3, 24, 3, 24, 13, 4, 13]], "category": "cat"}],
+        [{"polygon": [4, 3, 24, 3, 24, 13, 4, 13], "label": "cat"}],
+        [{"polygon": {"x": [4, 24, 24], "y": [3, 3, 13]}, "name": "cat"}],  # ADE20K
+        {"segmentation": [[[4, 3, 24, 3, 24, 13]]], "category": ["cat"]},
+    ],
+    ids=repr,
+)
+def test_objects_with_outlines_and_no_boxes(value: Any) -> None:
+    source = opened([{"image": jpeg(), "regions": value}])
+    assert found(source) == []
+    assert [(one.category, one.bbox) for one in objects(source)] == [("cat", BOX)]
+    assert source.kinds == {"boxes", "masks"}
+
+
+def test_boxes_are_found_before_outlines() -> None:
+    row = {"shapes": [{"polygon": [1, 1, 9, 1, 9, 9]}], "objects": [{"bbox": list(BOX), "category": "cat"}]}
+    assert [one.bbox for one in objects(opened([{"image": jpeg(), **row}]))] == [BOX]
+    (one,) = opened([{"image": jpeg(), "shapes": [{"polygon": [1, 1, 1, 5, 1, 9]}]}])
+    assert [problem.code for problem in one.problems] == ["box.empty"]
 
 
 def test_boxes_by_mapping() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from labels2chat.adapters.hf.features import Feature
-from labels2chat.adapters.hf.objects import AREA, BBOX, CATEGORY, CORNERS, SIDES, Objects, objects_of, words
+from labels2chat.adapters.hf.objects import AREA, BBOX, CATEGORY, CORNERS, SIDES, TEXTS, Objects, objects_of, words
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 
 _IMAGE = words(
@@ -198,13 +198,11 @@ def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[s
 
 
 def objects_in(features: dict[str, Feature]) -> Objects | None:
-    """Find the objects: in a column of structs, or side by side in the row."""
-    for name, feature in features.items():
-        if feature.inner.kind == "struct" and feature.depth < 2:
-            found = objects_of(feature.inner.fields, [name], name)
-            if found is not None:
-                return found
-    return _beside(None, features)
+    """Find the objects: in a column of structs, or side by side in the row, or else in structs with outlines only."""
+    structs = ((name, one.inner) for name, one in features.items() if one.inner.kind == "struct" and one.depth < 2)
+    found = [one for name, inner in structs if (one := objects_of(inner.fields, [name], name)) is not None]
+    boxed = next((one for one in found if one.known.bbox is not None), None) or _beside(None, features)
+    return boxed or next(iter(found), None)
 
 
 def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:
@@ -220,6 +218,7 @@ def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:
     else:
         return None
     beside = (*CATEGORY, *AREA, *_PARALLEL) if depth else (*CATEGORY, *AREA)
+    beside += tuple(name for name in TEXTS if depth and name in lowered and left[lowered[name]].inner.kind == "text")
     for name in (lowered[name] for name in beside if name in lowered):
         if left[name].depth == depth or (name.lower() in _PARALLEL and left[name].depth > depth):
             names.append(name)

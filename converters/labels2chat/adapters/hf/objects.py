@@ -52,6 +52,9 @@ CORNERS = [
     words("left top right bottom"),
 ]
 SIDES = [words("x y width height"), words("x y w h"), words("left top width height")]
+TEXTS = words("words tokens texts ocr_tokens transcriptions")
+"""Names of what is written in boxes, beside which it stands."""
+_OUTLINES = ("int", "float", "text", "json", "struct", "none")
 _GENERIC = {"objects", "annotations", "instances", "detections", "regions", *BBOX}
 
 FORMATS: dict[str, tuple[str, bool]] = {
@@ -127,6 +130,8 @@ class Objects(Struct):
     """The classes, where a ClassLabel lists them."""
     named: dict[str, list[str]] = {}
     """The values of the other ClassLabels, by their keys: pose, blur."""
+    text: str | None = None
+    """The column of what is written in each box, beside it."""
     qualities: bool = False
     """Whether objects have fields that become attributes."""
 
@@ -138,7 +143,7 @@ class Objects(Struct):
 
 
 def objects_of(fields: dict[str, Feature], columns: list[str], column: str | None) -> Objects | None:
-    """Return what the fields say of objects; None where they have no box."""
+    """Return what the fields say of objects; None where they have neither box nor outline."""
     typed = {name.lower(): name for name, feature in fields.items() if feature.inner.kind == "class"}
     classes = next((typed[name] for name in CATEGORY if name in typed), None)
     if classes is None and len(typed) == 1:  # of several, as WIDER FACE has them, each is a quality of the object
@@ -149,11 +154,15 @@ def objects_of(fields: dict[str, Feature], columns: list[str], column: str | Non
         spread = inner.kind == "struct" and isinstance(roles_of(tuple(inner.fields), None).bbox, tuple)
         if inner.kind not in ("int", "float", "text", "none", "other") and not spread:
             return None
-    elif roles.bbox is None:
+    elif roles.bbox is None and (
+        roles.segmentation is None or column is None or fields[roles.segmentation].inner.kind not in _OUTLINES
+    ):
         return None
     named = {name: fields[name].inner.names for name in roles.others if fields[name].inner.kind == "class"}
     qualities = any(fields[name].inner.kind in ("text", "int", "float", "bool", "class") for name in roles.others)
-    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [], named, qualities)
+    names = fields[classes].inner.names if classes else []
+    text = next((name for name in roles.others if column is None and name.lower() in TEXTS), None)
+    return Objects(columns, column, roles, classes, names, named, text, qualities)
 
 
 def read_objects(
@@ -235,6 +244,8 @@ def _class(record: dict[str, Any], roles: Roles, objects: Objects) -> str:
     """Return the name of an object's class. Raises RecordError (annotation.unknown_category)."""
     category = record[roles.category] if roles.category else None
     named = roles.category or objects.known.category
+    if isinstance(category, list):  # Visual Genome's names, the usual one first
+        category = next((name for name in category if isinstance(name, str)), category)
     name = class_name(category, objects.names) if named else objects.default
     if name is None:
         raise RecordError("annotation.unknown_category", f"category {category!r:.80} is no class")
@@ -273,6 +284,8 @@ def _annotation(
     if roles.others:
         said = {key: _attribute(record[key], objects.named.get(key)) for key in roles.others}
         made.attributes = {key: value for key, value in said.items() if value is not None}
+        if objects.text in made.attributes:
+            made.attributes["text"] = made.attributes.pop(objects.text)
     return made
 
 
@@ -559,8 +572,10 @@ def _bbox(record: dict[str, Any], roles: Roles, order: str, outline: Any) -> Box
             around = None
         if around is None:
             raise RecordError("annotation.bad_record", "has no box")
-        return around
-    x, y, w, h = _xywh(numbers, _told(own, order) if own else order)
+        numbers = list(around)
+        x, y, w, h = around
+    else:
+        x, y, w, h = _xywh(numbers, _told(own, order) if own else order)
     if not math.isfinite(x + y + w + h):
         raise RecordError("box.not_finite", f"box {numbers}")
     if w <= 0 or h <= 0:
@@ -610,7 +625,10 @@ def _describe(order: str, relative: bool) -> str:
 def _outline(value: Any, relative: bool) -> Any:
     """Read a segmentation. Raises RecordError (segmentation.bad)."""
     try:
-        outline = masks.segmentation(json.loads(value) if isinstance(value, str) and value else value)
+        value = json.loads(value) if isinstance(value, str) and value else value
+        if isinstance(value, dict) and {"x", "y"} <= value.keys():  # ADE20K
+            value = [number for point in zip(value["x"], value["y"], strict=True) for number in point]
+        outline = masks.segmentation(value)
     except RecordError:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:
