@@ -955,6 +955,31 @@ def test_pixels_of_a_generator(pictures: Path) -> None:
     assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(data[0]))), array)  # nothing is lost
 
 
+def noise(**keys: Any) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(1).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Pillow.fromarray(pixels).save(buffer, "JPEG", **keys)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("keys", [{"quality": 95, "subsampling": 0}, {"quality": 40}])
+def test_jpegs_in_memory_keep_their_quality(keys: Row) -> None:
+    data = noise(**keys)
+
+    def rows() -> Iterator[Row]:
+        decoded, untouched, drafted = (Pillow.open(io.BytesIO(data)) for _ in range(3))
+        decoded.load()
+        drafted.draft("RGB", (40, 30))
+        yield from ({"image": image} for image in (decoded, untouched, drafted))
+
+    source = hf.from_collection(IterableDataset.from_generator(rows))
+    kept, same, small = (load(sample.images[0]) for sample in source)
+    assert same == data
+    assert Pillow.open(io.BytesIO(kept)).quantization == Pillow.open(io.BytesIO(data)).quantization  # type: ignore[attr-defined]
+    assert len(kept) == pytest.approx(len(data), rel=0.03)
+    assert Pillow.open(io.BytesIO(small)).size == (40, 30)
+
+
 @pytest.mark.parametrize("address", ["https://example.org/a/b.jpg?w=1", "HTTP://example.org/b.jpg"])
 def test_addresses(address: str) -> None:
     for value in (address, {"bytes": None, "path": address}):

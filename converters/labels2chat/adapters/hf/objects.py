@@ -365,14 +365,15 @@ def check_format(boxes: list[Probe], given: str | None, where: str) -> None:
     if corners:
         format = "xyxyn" if relative and order not in _SCALED else format
         order = _told("xyxy", order)
-    fitting = _fitting(boxes, order, relative, corners)
     misfits = [box for box in boxes if not _fits(box, order, relative)]
+    fitting = _fitting(boxes, order, relative, corners) if misfits else []
     most = len(boxes) * (1 - (_NAMED if given or corners else _ENOUGH))
     if not fitting or len(misfits) <= most:
         misfits = [box for box in misfits if not _fits(box, order, relative, slack=0.1)]
         most = max(_SLIPS, len(boxes) * (1 - _ENOUGH))
         if given is not None or len(misfits) <= most:
-            far = next((name for name in fitting if _reach(boxes, *FORMATS[name])), None)
+            scaled = ("xyxy1000",) if corners else ("xyxy1000", "xywh100")
+            far = next((name for name in scaled if _reach(boxes, *FORMATS[name])), None)
             if far is not None and given is None:
                 raise SourceError(
                     f"{where}: the boxes go as far as {_describe(*FORMATS[far])} can, in much larger images: "
