@@ -880,6 +880,25 @@ def test_notes_on_columns(row: Row, notes: Row) -> None:
     assert opened([{"image": "a", **row}]).notes == {f"columns {what}": count for what, count in notes.items()}
 
 
+@pytest.mark.parametrize(
+    ("more", "count", "notes"),
+    [
+        ([], 5, {"parquet files left aside, beside tar files of the same name": 1, "other files": 1}),
+        (["00001.parquet"], 2, {"other files": 2}),  # tables of their own
+    ],
+)
+def test_tables_beside_the_archives_that_they_speak_of(more: list[str], count: int, notes: Row, tmp_path: Path) -> None:
+    """As img2dataset writes them."""
+    write_tar(tmp_path / "00000.tar", members())
+    for name in ("00000.parquet", *more):
+        pq.write_table(pa.table({"url": ["https://x/a.jpg"], "caption": ["A."]}), tmp_path / name)
+    (tmp_path / "00000_stats.json").write_text("{}")
+    source = read(f"hf:{tmp_path}", split="train")
+    assert source.count == count
+    assert notes.items() <= source.notes.items()
+    assert hf.detect(tmp_path)
+
+
 # cells of pictures
 
 

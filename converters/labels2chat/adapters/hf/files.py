@@ -115,7 +115,13 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
         pictures = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
         hint = f"; read its images with imagefolder:{path}" if pictures else ""
         raise SourceError(f"{path} holds no parquet, arrow, json, jsonl, csv or tar file ({what} there){hint}")
+    stems = {
+        kind: {os.path.splitext(name)[0] for name in names if kind_of(name) == kind} for kind in ("parquet", "tar")
+    }
     kind = next((kind for kind in ("parquet", "arrow") if kind in kinds), None)
+    if stems["tar"] and stems["parquet"] and stems["parquet"] <= stems["tar"]:  # img2dataset
+        kind = "tar"
+        notes["parquet files left aside, beside tar files of the same name"] = kinds.pop("parquet")
     if kind is None and len(kinds) > 1:
         listing = ", ".join(f"{count} {name}" for name, count in kinds.items())
         raise SourceError(f"{path} holds files of several kinds ({listing}); name those to read: {path}/*.jsonl")
