@@ -1296,6 +1296,41 @@ def test_class_labels(value: Any, feature: Any, labels: list[str], stream: bool)
     assert found(source) == []
 
 
+@pytest.mark.parametrize("label", ["-1", "nan", "NaN", " -1 ", ""])
+def test_text_that_stands_for_no_class(label: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(f"image,label,n\na.jpg,{label},-1\nb.jpg,cat,nan\n")
+    source = read(f"hf:{tmp_path}")
+    assert [sample.labels for sample in source] == [[], ["cat"]]
+    assert source.categories == ["cat"]
+    assert [sample.metadata["n"] for sample in source] == ["-1", "nan"]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([[0, 1, 0], [1, 1, 0]], None),
+        ([[0.0, 1.0], None, [1.0, 1.0]], None),
+        ([[True, False], [False, False]], None),
+        ([[0, 1], [1]], [["0", "1"], ["1"]]),
+        ([[0], [1]], [["0"], ["1"]]),
+        ([[0, 2], [1, 0]], [["0", "2"], ["1", "0"]]),
+        ([[], [], [1]], [[], [], ["1"]]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_multi_hot_vectors_are_no_classes(values: list[Any], labels: list[Any] | None, stream: bool) -> None:
+    rows = [{"image": cell(), "labels": value} for value in values]
+    made: Any = IterableDataset.from_generator(lambda: iter(rows)) if stream else table(rows)
+    source = hf.from_collection(made)
+    assert [sample.labels for sample in source] == (labels or [[] for _ in rows])
+    assert ("class" in source.kinds) == (labels is not None)
+    assert source.notes.get("columns of 0 and 1 that say no class's name (labels)") == (1 if labels is None else None)
+    if labels is None:
+        with pytest.raises(UsageError, match=r"-O label=labels: its lists hold a 0 or 1 for each of \d classes"):
+            hf.from_collection(made, label="labels")
+
+
 @pytest.mark.parametrize(
     ("row", "features", "labels"),
     [
@@ -2372,6 +2407,31 @@ def test_bad_rows(name: str, content: bytes, ids: int, problems: list[Any], tmp_
     source = read(f"hf:{tmp_path}/{name}")
     assert found(source) == problems
     assert len(list(source)) == ids == source.count
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("r.jsonl", b'{"image": "a"}\nno\n\n{"image": "b"}', [0, 3]),
+        ("r.json", b'[{"image": "a"}, 7, {"image": "b"}]', [0, 2]),
+        ("r.csv", b"image,label\na,x\nb\n\nc,y,z\nd,w\n", [0, 3]),
+    ],
+)
+def test_rows_after_bad_ones_keep_their_numbers(name: str, content: bytes, rows: list[int], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    samples = list(read(f"hf:{tmp_path}/{name}"))
+    assert [sample.where for sample in samples] == [f"{name} row {row}" for row in rows]
+    assert [sample.id for sample in samples] == ["train/0", "train/1"]
+
+
+def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("image,label, label\na.jpg,x,y\n")
+    with pytest.raises(SourceError) as caught:
+        read(f"hf:{path}")
+    assert str(caught.value) == f"{path}: two columns are called 'label'; give each a name of its own"
+    path.write_text("image,label,,\na.jpg,x,,\n")  # a spreadsheet's empty columns
+    assert only(read(f"hf:{path}")).labels == ["x"]
 
 
 def test_lone_surrogates_pass_as_far_as_they_can(tmp_path: Path) -> None:

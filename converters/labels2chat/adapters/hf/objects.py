@@ -445,6 +445,12 @@ def class_name(value: Any, names: list[str]) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
+def label_name(value: Any, names: list[str]) -> str | None:
+    """Return the name of an image's class; text that a table writes where there is none is none, too: -1, nan."""
+    name = class_name(value, names)
+    return None if isinstance(value, str) and name in ("-1", "nan", "NaN") else name
+
+
 def is_plain(value: Any) -> bool:
     """Whether a value is text, a number, a flag, a date, or a list of texts or whole numbers."""
     if isinstance(value, list):

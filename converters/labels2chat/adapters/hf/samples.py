@@ -13,7 +13,8 @@ from labels2chat.adapters.hf.archive import PICTURES, PROBLEMS
 from labels2chat.adapters.hf.columns import Columns, Questions
 from labels2chat.adapters.hf.features import Feature
 from labels2chat.adapters.hf.images import Places, cells
-from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, objects_of, plain, read_objects
+from labels2chat.adapters.hf.lines import NUMBER
+from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, label_name, objects_of, plain, read_objects
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.errors import RecordError
 from labels2chat.types import Annotation, Frame, Image, Problem, Question, Sample
@@ -45,7 +46,7 @@ def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
             id=f"{part.split}/{first + number}" if id is None else as_id(id),
             images=[],
             split=part.split,
-            where=f"{part.name} row {number}",
+            where=f"{part.name} row {row.get(NUMBER, number)}",
             problems=row.get(PROBLEMS) or [],
         )
         _add_images(sample, row, columns, features, reading, spool)
@@ -144,7 +145,7 @@ def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features:
     if columns.label is not None:
         value, feature = row[columns.label], features[columns.label].inner
         for label in value if isinstance(value, list) else [value]:
-            name = class_name(label, feature.names)
+            name = label_name(label, feature.names)
             if name is not None:
                 sample.labels.append(name)
             elif feature.names and isinstance(label, int) and label >= len(feature.names):

@@ -21,12 +21,12 @@ from labels2chat.adapters.hf.columns import Columns, settle
 from labels2chat.adapters.hf.features import Feature, merge, with_names
 from labels2chat.adapters.hf.files import File, find, rank, split_name
 from labels2chat.adapters.hf.images import Places, cells
-from labels2chat.adapters.hf.lines import LinesPart
+from labels2chat.adapters.hf.lines import NUMBER, LinesPart
 from labels2chat.adapters.hf.objects import (
     FORMATS,
     Sizes,
     check_format,
-    class_name,
+    label_name,
     probes,
     read_objects,
     sizes_of,
@@ -36,7 +36,7 @@ from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.adapters.hf.samples import Reading, as_id, asked, only, pixels, samples
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
-from labels2chat.errors import MissingExtraError, SourceError
+from labels2chat.errors import MissingExtraError, SourceError, UsageError
 from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Sample, Source
 
@@ -210,6 +210,13 @@ def _source(
     if columns.id is not None and not columns.id_given and not _unique(parts, columns.id):
         columns.metadata.append(columns.id)
         columns.id = None
+    if columns.label is not None and (length := _multi_hot(parts, columns.label)):
+        if options.get("label"):
+            text = f"a 0 or 1 for each of {length} classes, and nobody says their names: write names in their place"
+            raise UsageError(f"-O label={columns.label}: its lists hold {text}")
+        notes[f"columns of 0 and 1 that say no class's name ({columns.label})"] = 1
+        columns.metadata.append(columns.label)
+        columns.label = None
     if columns.questions is not None:
         columns.questions.first = _first_choice(parts, columns)
     given = options.get("bbox_format")
@@ -290,6 +297,25 @@ def _unique(parts: list[Any], column: str) -> bool:
     return len({as_id(id) for id in seen}) == len(seen)
 
 
+def _multi_hot(parts: list[Any], column: str) -> int:
+    """Return how many classes a column has a 0 or 1 for in every row; 0 where it holds something else."""
+    lengths: set[int] = set()
+    for part in parts:
+        feature = part.features.get(column)
+        if feature is None:
+            continue
+        if feature.depth != 1 or feature.inner.kind not in ("int", "float", "bool"):
+            return 0
+        for row in islice(part.rows([column], []), None if part.count is not None else _PROBED_ROWS):
+            value = row[column]
+            if value is not None:
+                lengths.add(len(value) if isinstance(value, list) and all(one in (0, 1) for one in value) else 0)
+            if len(lengths) > 1:
+                return 0
+    (length, *_) = lengths or {0}
+    return length if length > 1 else 0
+
+
 def _first_choice(parts: list[Any], columns: Columns) -> int | None:
     """Return the number of the first choice, where all answers are numbers of choices; of a stream, the first ones."""
 
@@ -314,7 +340,7 @@ def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, u
         pictures = columns.images[:1] if len(declared) < 2 else []
         sizes = partial(_sizes, columns, reading.places, Spool(f"{part.name}:probe"), pictures)
         rows = (
-            (row, partial(sizes, row), f"{part.name} row {number}")
+            (row, partial(sizes, row), f"{part.name} row {row.get(NUMBER, number)}")
             for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS))
         )
         check_format(probes(rows, columns.objects), given, uri)
@@ -374,7 +400,7 @@ def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], 
 
 
 def _names(values: list[Any]) -> Iterator[str]:
-    return (name for name in (class_name(value, []) for value in values) if name is not None)
+    return (name for name in (label_name(value, []) for value in values) if name is not None)
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
