@@ -504,6 +504,23 @@ def test_option_split_renames_nothing(names: list[str], split: str, splits: Any,
         read(f"hf:{tmp_path}", split=split)
 
 
+@pytest.mark.parametrize("split", ["train[:10%]", "train+test", "train[10:20]+test", "all[:3]"])
+def test_slices_and_sums_of_splits_are_refused(split: str, tmp_path: Path) -> None:
+    rows = [{"image": cell(), "label": 0}]
+    for name in ("train", "test"):
+        table(rows).to_parquet(tmp_path / f"{name}.parquet")
+    made = DatasetDict({"train": table(rows), "test": table(rows)})
+    for one in (f"hf:{tmp_path}", made):
+        with pytest.raises(SourceError) as caught:
+            take(one, split=split)
+        assert str(caught.value).startswith(
+            f"-O split={split}: slices and sums of splits are for datasets of the hub; "
+        )
+        assert "has train, test: name one of those, or none for all, and take the first with --limit" in str(
+            caught.value
+        )
+
+
 def test_option_split_and_a_saved_split(tmp_path: Path) -> None:
     rows = [{"image": cell(), "label": 0}]
     Dataset.from_list(rows, split="train").save_to_disk(str(tmp_path / "said"))
@@ -818,7 +835,68 @@ def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     to_parquet_in_shards(tmp_path)
     (tmp_path / "README.md").write_text("hello")
     (tmp_path / "stray.csv").write_text("a\n1\n")
-    assert read(f"hf:{tmp_path}").notes == {"rows": 5, "other files": 2}
+    assert read(f"hf:{tmp_path}").notes == {"rows": 5, "other files": 2, "columns kept as metadata (taken)": 1}
+
+
+@pytest.mark.parametrize(
+    ("names", "notes"),
+    [
+        (["train-00000-of-00003", "train-00002-of-00003"], {"train-00001-of-00003.jsonl": 1}),
+        (["en/train-00003-of-00004-1a2b", "test-00000-of-00001"], {"en/train-00000-of-00004.jsonl": 3}),
+        (["train-00000-of-00002", "train-00001-of-00002-1a2b", "test-00000-of-00001"], {}),
+        (["b-00000-of-00002", "a-00001-of-00002"], {"a-00000-of-00002.jsonl": 2}),
+        (["rows"], {}),
+    ],
+    ids=repr,
+)
+def test_shards_that_are_missing(names: list[str], notes: Row, tmp_path: Path) -> None:
+    for name in names:
+        path = tmp_path / f"{name}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"image": "a.jpg"}')
+    said = read(f"hf:{tmp_path}").notes
+    assert {key.rpartition(" ")[2]: count for key, count in said.items() if key.startswith("missing files")} == notes
+
+
+@pytest.mark.parametrize(
+    ("row", "notes"),
+    [
+        ({"label": "x", "a": 1, "v": [[1]], "s": {"t": 1}}, {"kept as metadata (a)": 1, "that are not read (v, s)": 2}),
+        ({"label": "x", "id": 5}, {"kept as metadata (id)": 1}),  # nobody looks whether those of a stream are unique
+        ({"label": "x"} | dict.fromkeys("abcdefghij", 1), {"kept as metadata (a, b, c, d, e, f, g, h, ...)": 10}),
+        (
+            {"Smiling": True, "v": [[1]]},
+            {
+                "kept as metadata (Smiling)": 1,
+                "that are not read (v)": 1,
+                "without labels (-O label=, -O objects=, -O caption= or -O question= names one that has them)": 2,
+            },
+        ),
+        ({}, {}),
+    ],
+    ids=repr,
+)
+def test_notes_on_columns(row: Row, notes: Row) -> None:
+    assert opened([{"image": "a", **row}]).notes == {f"columns {what}": count for what, count in notes.items()}
+
+
+@pytest.mark.parametrize(
+    ("more", "count", "notes"),
+    [
+        ([], 5, {"parquet files left aside, beside tar files of the same name": 1, "other files": 1}),
+        (["00001.parquet"], 2, {"other files": 2}),  # tables of their own
+    ],
+)
+def test_tables_beside_the_archives_that_they_speak_of(more: list[str], count: int, notes: Row, tmp_path: Path) -> None:
+    """As img2dataset writes them."""
+    write_tar(tmp_path / "00000.tar", members())
+    for name in ("00000.parquet", *more):
+        pq.write_table(pa.table({"url": ["https://x/a.jpg"], "caption": ["A."]}), tmp_path / name)
+    (tmp_path / "00000_stats.json").write_text("{}")
+    source = read(f"hf:{tmp_path}", split="train")
+    assert source.count == count
+    assert notes.items() <= source.notes.items()
+    assert hf.detect(tmp_path)
 
 
 # cells of pictures
@@ -894,6 +972,31 @@ def test_pixels_of_a_generator(pictures: Path) -> None:
     sizes = [Pillow.open(io.BytesIO(picture)).size for picture in data]
     assert sizes == [(40, 30), (40, 30), (20, 15), (4, 4), (4, 4)]
     assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(data[0]))), array)  # nothing is lost
+
+
+def noise(**keys: Any) -> bytes:
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(1).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    Pillow.fromarray(pixels).save(buffer, "JPEG", **keys)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("keys", [{"quality": 95, "subsampling": 0}, {"quality": 40}])
+def test_jpegs_in_memory_keep_their_quality(keys: Row) -> None:
+    data = noise(**keys)
+
+    def rows() -> Iterator[Row]:
+        decoded, untouched, drafted = (Pillow.open(io.BytesIO(data)) for _ in range(3))
+        decoded.load()
+        drafted.draft("RGB", (40, 30))
+        yield from ({"image": image} for image in (decoded, untouched, drafted))
+
+    source = hf.from_collection(IterableDataset.from_generator(rows))
+    kept, same, small = (load(sample.images[0]) for sample in source)
+    assert same == data
+    assert Pillow.open(io.BytesIO(kept)).quantization == Pillow.open(io.BytesIO(data)).quantization  # type: ignore[attr-defined]
+    assert len(kept) == pytest.approx(len(data), rel=0.03)
+    assert Pillow.open(io.BytesIO(small)).size == (40, 30)
 
 
 @pytest.mark.parametrize("address", ["https://example.org/a/b.jpg?w=1", "HTTP://example.org/b.jpg"])
@@ -1193,6 +1296,59 @@ def test_class_labels(value: Any, feature: Any, labels: list[str], stream: bool)
     assert found(source) == []
 
 
+@pytest.mark.parametrize("label", ["-1", "nan", "NaN", " -1 ", ""])
+def test_text_that_stands_for_no_class(label: str, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(f"image,label,n\na.jpg,{label},-1\nb.jpg,cat,nan\n")
+    source = read(f"hf:{tmp_path}")
+    assert [sample.labels for sample in source] == [[], ["cat"]]
+    assert source.categories == ["cat"]
+    assert [sample.metadata["n"] for sample in source] == ["-1", "nan"]
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([[0, 1, 0], [1, 1, 0]], None),
+        ([[0.0, 1.0], None, [1.0, 1.0]], None),
+        ([[True, False], [False, False]], None),
+        ([[0, 1], [1]], [["0", "1"], ["1"]]),
+        ([[0], [1]], [["0"], ["1"]]),
+        ([[0, 2], [1, 0]], [["0", "2"], ["1", "0"]]),
+        ([[], [], [1]], [[], [], ["1"]]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_multi_hot_vectors_are_no_classes(values: list[Any], labels: list[Any] | None, stream: bool) -> None:
+    rows = [{"image": cell(), "labels": value} for value in values]
+    made: Any = IterableDataset.from_generator(lambda: iter(rows)) if stream else table(rows)
+    source = hf.from_collection(made)
+    assert [sample.labels for sample in source] == (labels or [[] for _ in rows])
+    assert ("class" in source.kinds) == (labels is not None)
+    assert source.notes.get("columns of 0 and 1 that say no class's name (labels)") == (1 if labels is None else None)
+    if labels is None:
+        with pytest.raises(UsageError, match=r"-O label=labels: its lists hold a 0 or 1 for each of \d classes"):
+            hf.from_collection(made, label="labels")
+
+
+@pytest.mark.parametrize(
+    ("row", "features", "labels"),
+    [
+        ({"question": "Q?", "answer": "a", "category": "x", "tag": "y", "target": 1}, {}, []),
+        ({"query": "Q?", "label": ["a"], "human_or_machine": 1}, {"human_or_machine": ClassLabel(names=NAMES)}, []),
+        ({"question": "Q?", "answer": "a", "Labels": ["x", "y"]}, {}, ["x", "y"]),
+        ({"question": "Q?", "answer": "a", "class_name": 1}, {"class_name": ClassLabel(names=NAMES)}, ["dog"]),
+        ({"caption": "A.", "category": "x"}, {}, ["x"]),
+        ({"caption": "A.", "kind": 1}, {"kind": ClassLabel(names=NAMES)}, ["dog"]),
+    ],
+    ids=repr,
+)
+def test_classes_beside_questions_and_captions(row: Row, features: Row, labels: list[str]) -> None:
+    sample = only(hf.from_collection(table([{"image": cell(), **row}], **features)))
+    assert sample.labels == labels
+    assert ("human_or_machine", "dog") in sample.metadata.items() or "human_or_machine" not in row
+
+
 def test_a_label_beyond_the_classes() -> None:
     made = table([{"image": cell(), "label": 0}], label=ClassLabel(names=NAMES))
     wild = Dataset(pa.table({"image": made.data["image"], "label": [7]}), info=made.info)
@@ -1443,7 +1599,61 @@ def test_tags_beside_boxes_are_their_classes() -> None:
     row = {"image": cell(), "words": ["To", "us"], "bboxes": [list(BOX), list(BOX)], "ner_tags": [0, 1]}
     source = hf.from_collection(table([row], ner_tags=List(ClassLabel(names=["O", "B-HEADER"]))))
     assert [one.category for one in objects(source)] == ["O", "B-HEADER"]
-    assert source.kinds == {"boxes"}
+    assert [one.attributes for one in objects(source)] == [{"text": "To"}, {"text": "us"}]
+    assert source.kinds == {"boxes", "attributes"}
+
+
+@pytest.mark.parametrize(
+    ("row", "attributes"),
+    [
+        ({"tokens": ["To", "us"]}, [{"text": "To"}, {"text": "us"}]),
+        ({"Texts": ["To", None]}, [{"text": "To"}, {}]),
+        ({"words": ["To"]}, [{}, {}]),  # which belong together can't be told
+        ({"tokens": [7, 8]}, [{}, {}]),
+        ({"text": ["A dog.", "A cat."]}, [{}, {}]),  # captions
+    ],
+    ids=repr,
+)
+def test_text_beside_boxes_is_what_is_written_in_them(row: Row, attributes: list[Any], tmp_path: Path) -> None:
+    source = opened([{"image": jpeg(), "bboxes": [[1, 1, 9, 9], [1, 15, 9, 9]], **row}])
+    assert [one.attributes for one in objects(source)] == attributes
+    if attributes[1]:
+        convert(source, "ocr", tmp_path / "out")
+        assert "To\\nus" in (tmp_path / "out" / "train-00000.jsonl").read_text()
+
+
+def test_the_first_of_several_names_is_the_class() -> None:
+    """As Visual Genome has them."""
+    names = [["tree", "plant"], ["sky"], []]
+    rows = [{"image": jpeg(), "objects": [{"x": 4, "y": 3, "w": 20, "h": 10, "names": each} for each in names]}]
+    source = opened(rows)
+    assert [one.category for one in objects(source)] == ["tree", "sky"]
+    assert found(source) == [("annotation.unknown_category", "annotation 2")]
+    assert source.categories == ["sky", "tree"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"segmentation": [[4, 3, 24, 3, 24, 13, 4, 13]], "category": "cat"}],
+        [{"polygon": [4, 3, 24, 3, 24, 13, 4, 13], "label": "cat"}],
+        [{"polygon": {"x": [4, 24, 24], "y": [3, 3, 13]}, "name": "cat"}],  # ADE20K
+        {"segmentation": [[[4, 3, 24, 3, 24, 13]]], "category": ["cat"]},
+    ],
+    ids=repr,
+)
+def test_objects_with_outlines_and_no_boxes(value: Any) -> None:
+    source = opened([{"image": jpeg(), "regions": value}])
+    assert found(source) == []
+    assert [(one.category, one.bbox) for one in objects(source)] == [("cat", BOX)]
+    assert source.kinds == {"boxes", "masks"}
+
+
+def test_boxes_are_found_before_outlines() -> None:
+    row = {"shapes": [{"polygon": [1, 1, 9, 1, 9, 9]}], "objects": [{"bbox": list(BOX), "category": "cat"}]}
+    assert [one.bbox for one in objects(opened([{"image": jpeg(), **row}]))] == [BOX]
+    (one,) = opened([{"image": jpeg(), "shapes": [{"polygon": [1, 1, 1, 5, 1, 9]}]}])
+    assert [problem.code for problem in one.problems] == ["box.empty"]
 
 
 def test_boxes_by_mapping() -> None:
@@ -1735,6 +1945,7 @@ def test_other_rows_are_samples_of_their_own(rows: list[Row]) -> None:
         ("pascal_voc", [4, 3, 24, 13]),
         ("xyxy", [4, 3, 24, 13]),
         ("cxcywh", [14, 8, 20, 10]),
+        ("yxyx", [3, 4, 13, 24]),
     ],
 )
 def test_formats_in_pixels(format: str, numbers: list[float]) -> None:
@@ -1752,6 +1963,9 @@ def test_formats_in_pixels(format: str, numbers: list[float]) -> None:
         ("albumentations", [0.1, 0.125, 0.6, 0.375]),
         ("xyxyn", [0.1, 0.125, 0.6, 0.375]),
         ("xywhn", [0.1, 0.125, 0.5, 0.25]),
+        ("yxyxn", [0.125, 0.1, 0.375, 0.6]),
+        ("xyxy1000", [100, 125, 600, 375]),
+        ("xywh100", [10, 12.5, 50, 25]),
     ],
 )
 def test_formats_in_fractions(format: str, numbers: list[float], tmp_path: Path) -> None:
@@ -1777,11 +1991,18 @@ def written(format: str) -> list[list[float]]:
         "yolo": lambda x, y, w, h: [(x + w / 2) / 40, (y + h / 2) / 30, w / 40, h / 30],
         "albumentations": lambda x, y, w, h: [x / 40, y / 30, (x + w) / 40, (y + h) / 30],
         "xywhn": lambda x, y, w, h: [x / 40, y / 30, w / 40, h / 30],
+        "yxyx": lambda x, y, w, h: [y, x, y + h, x + w],
+        "yxyxn": lambda x, y, w, h: [y / 30, x / 40, (y + h) / 30, (x + w) / 40],
+        "xyxy1000": lambda x, y, w, h: [x * 25, y / 0.03, (x + w) * 25, (y + h) / 0.03],
+        "xywh100": lambda x, y, w, h: [x * 2.5, y / 0.3, w * 2.5, h / 0.3],
     }
     return [to[format](*box) for box in IN_COCO]
 
 
-@pytest.mark.parametrize("real", ["coco", "voc", "cxcywh", "yolo", "albumentations", "xywhn"])
+REAL = ["coco", "voc", "cxcywh", "yolo", "albumentations", "xywhn", "yxyx", "yxyxn", "xyxy1000", "xywh100"]
+
+
+@pytest.mark.parametrize("real", REAL)
 @pytest.mark.parametrize("said", [None, "coco", "voc", "yolo"])
 @pytest.mark.parametrize("declared", [False, True])
 def test_boxes_that_cannot_be_what_they_are_taken_for(real: str, said: str | None, declared: bool) -> None:
@@ -1791,11 +2012,11 @@ def test_boxes_that_cannot_be_what_they_are_taken_for(real: str, said: str | Non
     if real == (said or "coco"):
         assert found(opened([row], **options)) == []
         return
-    near = {("coco", "voc"), ("cxcywh", "coco"), ("cxcywh", "voc"), ("xywhn", "yolo"), ("albumentations", "yolo")}
+    near = {("cxcywh", "coco"), ("cxcywh", "voc")}
     if said is not None and (real, said) in near:
-        return  # the user's word, and at least half of the boxes can be that
-    if real == "cxcywh" and said is None:
-        return
+        return  # the user's word, and most of the boxes can be that
+    if (real == "cxcywh" and said is None) or (real == "yxyx" and declared):
+        return  # declared sizes may be those of a turned photo
     with pytest.raises(SourceError) as caught:
         opened([row], **options)
     assert f"-O bbox_format={real}" in str(caught.value)
@@ -1807,6 +2028,86 @@ def test_a_few_bad_boxes_do_not_stop_a_run() -> None:
     boxes = [[4, 3, 20, 10]] * 40 + [[30, 20, 35, 28]]  # one slip of the annotator
     row = {"image": jpeg(), "objects": {"bbox": boxes, "category": ["cat"] * 41}}
     assert len(only(opened([row])).annotations or ()) == 41
+
+
+def boxed(boxes: list[Any], width: int = 400, height: int = 300, **options: Any) -> Source:
+    """Read a picture with boxes."""
+    row = {"image": jpeg(0, width, height), "objects": {"bbox": boxes, "category": ["cat"] * len(boxes)}}
+    return opened([row], **options)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "misfits"),
+    [
+        ([[200, 30, 300, 40]] * 3 + [[30, 20, 35, 28]] * 7, 3),
+        ([[20, 30, 50, -5]] * 3 + [[20, 30, 50, 400]] * 7, 10),
+        ([[200, 30, 300, 40]] * 6 + [[30, 20, 35, 28]] * 100, 6),
+    ],
+)
+def test_boxes_that_fit_no_format_stop_a_run(boxes: list[Any], misfits: int) -> None:
+    boxes = boxes + [[0, 250, 60, 40]] * (len(boxes) // 10 + 1)  # neither corners nor a centre
+    with pytest.raises(SourceError) as caught:
+        boxed(boxes)
+    assert f"{misfits} of the first {len(boxes)} boxes can't be coco" in str(caught.value)
+    assert "no other format fits either" in str(caught.value)
+    assert "or -O bbox_format=coco if they are right as they are" in str(caught.value)
+    assert only(boxed(boxes, bbox_format="coco")).annotations  # the user's word
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [300, 30, 135, 40],  # the border cuts it
+        [-30, -20, 80, 90],
+        [0, 0, 0, 0],  # no box
+        [-1, -1, -1, -1],
+    ],
+    ids=repr,
+)
+def test_boxes_that_say_nothing_of_their_format(box: list[int]) -> None:
+    boxes = [[0, 250, 60, 40]] * 2 + [box] * 8
+    assert only(boxed(boxes)).annotations
+
+
+def test_two_slips_do_not_stop_a_run() -> None:
+    slips = [[0, 0, 0, 5], [200, 30, 390, 40]]
+    assert only(boxed([*slips, [0, 250, 60, 40], [0, 250, 60, 40]])).annotations
+
+
+CORNERS = [[10 * n, 10 * n, 10 * n + 50, 10 * n + 45] for n in range(95)]
+PERCENT = [[n, n, 30, 30] for n in range(71)]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "width", "height", "ways"),
+    [
+        (CORNERS, 760, 1000, ["xyxy1000"]),
+        (CORNERS, 1700, 2200, ["xyxy1000", "voc", "cxcywh"]),  # they end at 1,000
+        (CORNERS[:70], 1000, 760, ["voc"]),
+        (CORNERS[:50], 1700, 2200, None),
+        (PERCENT, 640, 480, ["xywh100"]),
+        (PERCENT[:60], 640, 480, None),
+        (PERCENT, 101, 101, None),
+        (PERCENT[60:], 640, 480, None),  # too few to tell
+    ],
+)
+def test_thousandths_and_percent_are_told_by_how_far_they_go(
+    boxes: list[Any], width: int, height: int, ways: list[str] | None
+) -> None:
+    if ways is None:
+        assert only(boxed(boxes, width, height)).annotations
+        return
+    with pytest.raises(SourceError) as caught:
+        boxed(boxes, width, height)
+    assert [word.partition("=")[2] for word in str(caught.value).split() if "bbox_format=" in word][: len(ways)] == ways
+
+
+def test_thousandths_in_keys_that_say_corners() -> None:
+    rows = [{"image": jpeg(0, 760, 990), "xmin": a, "ymin": b, "xmax": c, "ymax": d} for a, b, c, d in CORNERS[::5]]
+    with pytest.raises(SourceError, match=r"can't be voc .*what fits is -O bbox_format=xyxy1000 \(x1, y1"):
+        opened(rows)
+    second = list(opened(rows, bbox_format="xyxy1000"))[1]
+    assert [one.bbox for one in second.annotations or ()] == [pytest.approx((0.05, 0.05, 0.05, 0.045))]
 
 
 def test_boxes_without_a_size_to_hold_them_against() -> None:
@@ -1878,6 +2179,18 @@ def test_declared_sizes_are_for_boxes_only() -> None:
         ({"question": "Q?", "options": ["B", "A"], "answer": "A"}, [("Q?", ["A"], ["B", "A"])]),
         ({"question": "Q?", "options": ["a", "b"], "answer": "7"}, [("Q?", ["7"], ["a", "b"])]),
         ({"question": "Q?", "options": "['a', \"b's\"]", "answer": "B"}, [("Q?", ["b's"], ["a", "b's"])]),
+        *(
+            ({"question": "Q?", "options": options, "answer": answer}, [("Q?", ["b"], ["a", "b"])])
+            for options in (["A. a", "B. b"], ["(A) a", "(B)b "], ["a) a", "b)\nb"], ["A: a", "B: b"])
+            for answer in ("B", "b", "(B)", "B.", "b", options[1], "1")
+        ),
+        ({"question": "Q?", "options": ["A. a", "C. b"], "answer": "B"}, [("Q?", ["C. b"], ["A. a", "C. b"])]),
+        ({"question": "Q?", "options": ["B. a", "C. b"], "answer": "B"}, [("Q?", ["C. b"], ["B. a", "C. b"])]),
+        ({"question": "Q?", "options": ["a.m.", "b.m."], "answer": "b.m."}, [("Q?", ["b.m."], ["a.m.", "b.m."])]),
+        ({"question": "Q?", "options": ["A. a"], "answer": "A"}, [("Q?", ["A. a"], ["A. a"])]),
+        ({"question": "Q?", "options": ["a", None, "c"], "answer": "C"}, [("Q?", ["c"], ["a", "c"])]),
+        ({"question": "<image>\nQ?", "answer": "a"}, [("Q?", ["a"], [])]),
+        ({"qa": [{"question": "Is <image> a Q? <image>", "answer": "a"}]}, [("Is a Q?", ["a"], [])]),
         ({"question": "Q?", "answers": "['x', 'y', 'y']"}, [("Q?", ["y", "x"], [])]),
         ({"question": "Q?", "answer": "[0.25, 1]"}, [("Q?", ["[0.25, 1]"], [])]),
         ({"question": "Q?", "answer": "[open"}, [("Q?", ["[open"], [])]),
@@ -1921,6 +2234,56 @@ def test_questions(row: Row, expected: list[Any]) -> None:
     assert [(q.question, q.answers, q.choices) for q in sample.questions] == expected
     assert source.kinds == {"qa"}
     assert found(source) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "answers", "choices"),
+    [
+        ({"A": "x", "B": "y", "answer": "B"}, ["y"], ["x", "y"]),
+        ({"B": "y", "A": "x", "C": None, "D": "z", "answer": "D"}, ["z"], ["x", "y", "z"]),
+        ({"A": "x", "B": "y", "C": "nan", "D": "nan", "answer": "A"}, ["x"], ["x", "y"]),  # MMBench
+        ({"choice_a": "x", "choice_b": "y", "answer": "B"}, ["y"], ["x", "y"]),  # SEED-Bench
+        ({"option_1": "x", "option_2": "y", "answer": 1}, ["y"], ["x", "y"]),
+        ({"option0": 7, "option1": 9, "answer": "9"}, ["9"], ["7", "9"]),
+        ({"A": "x", "B": "y", "options": ["p", "q"], "answer": "B"}, ["q"], ["p", "q"]),
+        ({"A": "x", "C": "y", "answer": "A"}, ["A"], []),
+        ({"x": 1, "y": 2, "w": 3, "answer": "A"}, ["A"], []),
+        ({"A": ["x"], "B": ["y"], "answer": "A"}, ["A"], []),
+        ({"choices": ["x", "y"], "direct_answers": "['z', 'z']", "correct_choice_idx": 1}, ["y"], ["x", "y"]),
+        ({"direct_answers": "['z', 'z']", "correct_choice_idx": 1}, ["z"], []),
+    ],
+    ids=repr,
+)
+def test_choices_in_columns_of_their_own(row: Row, answers: list[str], choices: list[str]) -> None:
+    source = opened([{"image": "a", "question": "Q?", **row}])
+    (question,) = only(source).questions
+    assert (question.answers, question.choices) == (answers, choices)
+
+
+@pytest.mark.parametrize(
+    ("rows", "answers"),
+    [
+        ([("ab", "0"), ("4321", "1"), ("4321", "3")], ["a", "3", "1"]),  # AI2D
+        ([("ab", 0), ("4321", 1)], ["a", "3"]),
+        ([("ab", "1"), ("4321", "4")], ["a", "1"]),  # counted from 1
+        ([("ab", 1), ("ab", 2)], ["a", "b"]),
+        ([("4321", "1"), ("4321", "4"), ("21", "2")], ["1", "4", "2"]),  # each stands among its choices
+        ([("ab", "0"), ("4321", "4")], ["a", "4"]),  # both 0 and the last
+        ([("ab", "1"), ("4321", "B"), ("4321", "1")], ["b", "3", "1"]),
+        ([("ab", "1"), ("4321", "7")], ["b", "7"]),
+        ([("ab", "1"), ("", "7"), ("4321", "1")], ["b", "7", "3"]),  # no choices: a free answer
+        ([("ab", ["1", "1"]), ("4321", ["2", "1", "1"])], ["b", "3"]),
+        ([("ab", None), ("4321", "1"), ("ab", "1")], ["3", "b"]),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_answers_that_are_numbers_of_choices(rows: list[Any], answers: list[str], inside: bool, stream: bool) -> None:
+    said = [{"question": "Q?", "options": list(choices), "answer": answer} for choices, answer in rows]
+    content = [{"image": cell(), **({"qa": [one]} if inside else one)} for one in said]
+    source = opened(content) if stream else hf.from_collection(Dataset.from_list(content), image="image")
+    assert [question.answers[0] for sample in source for question in sample.questions] == answers
 
 
 def test_questions_by_mapping() -> None:
@@ -1996,6 +2359,14 @@ def test_what_is_dropped_of_questions_is_a_problem(row: Row, kept: list[str], lo
     assert {problem.code for problem in sample.problems} <= {"annotation.bad_record", "question.no_answer"}
 
 
+def test_the_system_turn_of_a_conversation_is_metadata() -> None:
+    for role in ("system", "System"):
+        turns = [{"role": role, "content": " Answer in French."}, {"role": "user", "content": "Q?"}]
+        turns += [{"role": "assistant", "content": "Oui."}]
+        sample = only(opened([{"image": "a", "messages": turns, "n": 1}]))
+        assert (sample.metadata, sample.problems) == ({"system": "Answer in French.", "n": 1}, [])
+
+
 def test_a_conversation_without_its_last_answer() -> None:
     turns = [{"from": "human", "value": "P?"}, {"from": "gpt", "value": "p"}, {"from": "human", "value": "Q?"}]
     source = opened([{"image": "a", "talk": turns}], question="talk")
@@ -2036,6 +2407,31 @@ def test_bad_rows(name: str, content: bytes, ids: int, problems: list[Any], tmp_
     source = read(f"hf:{tmp_path}/{name}")
     assert found(source) == problems
     assert len(list(source)) == ids == source.count
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("r.jsonl", b'{"image": "a"}\nno\n\n{"image": "b"}', [0, 3]),
+        ("r.json", b'[{"image": "a"}, 7, {"image": "b"}]', [0, 2]),
+        ("r.csv", b"image,label\na,x\nb\n\nc,y,z\nd,w\n", [0, 3]),
+    ],
+)
+def test_rows_after_bad_ones_keep_their_numbers(name: str, content: bytes, rows: list[int], tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    samples = list(read(f"hf:{tmp_path}/{name}"))
+    assert [sample.where for sample in samples] == [f"{name} row {row}" for row in rows]
+    assert [sample.id for sample in samples] == ["train/0", "train/1"]
+
+
+def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("image,label, label\na.jpg,x,y\n")
+    with pytest.raises(SourceError) as caught:
+        read(f"hf:{path}")
+    assert str(caught.value) == f"{path}: two columns are called 'label'; give each a name of its own"
+    path.write_text("image,label,,\na.jpg,x,,\n")  # a spreadsheet's empty columns
+    assert only(read(f"hf:{path}")).labels == ["x"]
 
 
 def test_lone_surrogates_pass_as_far_as_they_can(tmp_path: Path) -> None:
@@ -2362,6 +2758,7 @@ def test_hub_errors_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError) as caught:
         read("hf:user/name")
     assert str(caught.value) == (
+        "there is no file or folder user/name here, and "
         "datasets can't load user/name: Dataset scripts are no longer supported, but found name.py"
     )
 

@@ -54,6 +54,20 @@ def test_format_is_found_out(make_coco: MakeCoco, write_images: WriteImages, tmp
     assert read(str(tmp_path / "photos")).adapter == "imagefolder"
 
 
+def test_what_is_at_hand_is_read_too(make_coco: MakeCoco) -> None:
+    import datasets
+
+    made = datasets.Dataset.from_list([{"image": "a.jpg", "label": "cat"}])
+    for one in (made, datasets.DatasetDict({"train": made}), made.to_iterable_dataset()):
+        source = read(one, label="label")
+        assert [sample.labels for sample in source] == [["cat"]]
+        assert read(source) is source
+    with pytest.raises(UsageError, match="a list can't be read: give a path, or what datasets or fiftyone load"):
+        read([])
+    path = make_coco()
+    assert read(path).adapter == "coco"
+
+
 def test_format_is_found_out_in_a_relative_path(make_coco: MakeCoco, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(make_coco("here/instances.json").parent)
     source = read("instances.json")

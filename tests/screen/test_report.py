@@ -43,6 +43,12 @@ def people(tmp_path: Path, write_images: Callable[..., list[Path]]) -> Callable[
     return make
 
 
+def test_what_is_no_source_is_refused() -> None:
+    source: Any = {}
+    with pytest.raises(UsageError, match=r"a dict is no Source: open it first, screen\(labels2chat.read\(dataset\)\)"):
+        screen(source)
+
+
 def test_every_image_with_a_person_or_a_face_and_no_other(people: Callable[..., Source]) -> None:
     flagged: list[Flagged] = []
     found = screen(people(60), "azure", labels_only=True, found=flagged.append)

@@ -28,15 +28,34 @@ def adapter(name: str) -> ModuleType:
     return import_module(f"labels2chat.adapters.{name}")
 
 
-def read(source: str, **options: Any) -> Source:
+_COLLECTIONS = {"datasets": "hf", "fiftyone": "fiftyone"}
+"""Package of a dataset object -> the adapter that reads it."""
+
+
+def read(source: Any, **options: Any) -> Source:
     """Open a dataset: 'coco:instances.json', 'imagefolder:photos/', or a bare path whose format is found out.
 
+    What datasets or fiftyone have at hand is read, too; a Source is returned as it is.
     `options` are the adapter's own (see `labels2chat adapters show NAME`); text is read as on the command line.
     Raises SourceError where the dataset can't be read, UsageError for an option that does not exist.
     """
-    name, path = _split(source)
+    if isinstance(source, Source):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        if (known := collection_of(source)) is None:
+            raise UsageError(f"a {type(source).__name__} can't be read: give a path, or what datasets or fiftyone load")
+        return read_collection(known, source, **options)
+    name, path = _split(os.fspath(source))
     module = adapter(name)
     return module.read(path, **_options(name, module.OPTIONS, options))  # type: ignore[no-any-return]
+
+
+def collection_of(source: Any) -> str | None:
+    """Name the adapter that reads an object of another library; None where there is none."""
+    for base in type(source).__mro__:  # known by its package, which is not imported for this
+        if (package := base.__module__.partition(".")[0]) in _COLLECTIONS:
+            return _COLLECTIONS[package]
+    return None
 
 
 def read_collection(name: str, collection: Any, **options: Any) -> Source:

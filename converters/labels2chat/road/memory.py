@@ -11,20 +11,11 @@ from labels2chat.errors import SourceError
 from labels2chat.shards import digest
 from labels2chat.types import Sample, Source
 
-_COLLECTIONS = {"datasets": "hf", "fiftyone": "fiftyone"}
-"""Package of a dataset object -> the adapter that reads it."""
-
 
 def open_source(source: Source | Iterable[Sample] | str, options: dict[str, Any] | None) -> Source:
     """Open whatever `convert` takes as a source."""
-    if isinstance(source, str | os.PathLike):
-        return adapters.read(os.fspath(source), **(options or {}))
-    if isinstance(source, Source):
-        return source
-    for base in type(source).__mro__:  # known by its package, which is not imported for this
-        package = base.__module__.partition(".")[0]
-        if package in _COLLECTIONS:
-            return adapters.read_collection(_COLLECTIONS[package], source, **(options or {}))
+    if isinstance(source, str | os.PathLike | Source) or adapters.collection_of(source) is not None:
+        return adapters.read(source, **(options or {}))
     return from_samples(source)
 
 

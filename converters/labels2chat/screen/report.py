@@ -69,6 +69,8 @@ def screen(
 
     Returns counts: samples, levels, reasons, grounds, how many images could not be looked at, and warnings.
     """
+    if not isinstance(source, Source):
+        raise UsageError(f"a {type(source).__name__} is no Source: open it first, screen(labels2chat.read(dataset))")
     target = load_target(target) if isinstance(target, str) else target
     look = open_screen(target, rules, opt_out)
     if labels_only and faces is not None:

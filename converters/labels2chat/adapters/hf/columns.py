@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase, digits
 from typing import Any
 
 from msgspec import Struct, field
 
 from labels2chat.adapters.hf.features import Feature
-from labels2chat.adapters.hf.objects import AREA, BBOX, CATEGORY, CORNERS, SIDES, Objects, objects_of, words
+from labels2chat.adapters.hf.objects import AREA, BBOX, CATEGORY, CORNERS, SIDES, TEXTS, Objects, objects_of, words
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 
 _IMAGE = words(
@@ -23,6 +24,7 @@ _MASK = re.compile(
 _LABEL = words(
     "label labels class classes category categories class_label class_name target targets tag tags cls fine_label"
 )
+_LABEL_BESIDE_QUESTIONS = words("label labels class classes class_label class_name cls")
 _CAPTION = words(
     "caption captions sentence sentences description descriptions image_caption image_captions alt_text text texts txt"
 )
@@ -31,7 +33,11 @@ _ANSWER = words(
     "answer answers response responses multiple_choice_answer gt_answer ground_truth solution output assistant "
     "direct_answers completion"
 )
+_NUMBER = words("correct_choice_idx correct_choice_index correct_option_idx correct_answer_idx answer_idx answer_index")
+"""Numbers of choices: beside those they say more than an answer in words (A-OKVQA)."""
 _CHOICES = words("choices options")
+_CHOICE = re.compile(r"(?:(?:choice|option)_?)?([a-z])|(?:choice|option)_?([0-9])")
+"""A column for each choice: A, B, C, D (MMBench), choice_a (SEED-Bench)."""
 _TURNS = (("from", "value"), ("role", "content"))
 _ID = words("id image_id sample_id __key__ key uuid")
 _WIDTH = words("width image_width img_width")
@@ -51,11 +57,17 @@ class Questions(Struct):
     choices: str | None = None
     column: str | None = None
     turns: bool = False
+    options: list[str] = field(default_factory=list)
+    """The columns of the choices, where each has its own."""
+    first: int | None = None
+    """The number of the first choice, where all answers are numbers of choices."""
 
     @property
     def columns(self) -> list[str]:
         """The row's columns that are read."""
-        return [self.column] if self.column else [name for name in (self.question, self.answer, self.choices) if name]
+        if self.column:
+            return [self.column]
+        return [name for name in (self.question, self.answer, self.choices) if name] + self.options
 
 
 class Columns(Struct):
@@ -72,6 +84,8 @@ class Columns(Struct):
     height: str | None = None
     metadata: list[str] = field(default_factory=list)
     pictures_left_out: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """The other columns."""
 
     @property
     def labels(self) -> list[str]:
@@ -115,13 +129,14 @@ def settle(features: dict[str, Feature], options: dict[str, Any], where: str, de
     else:
         columns.captions = captions_in(left, columns.questions)
     left = {name: feature for name, feature in left.items() if name not in columns.captions}
-    columns.label = _only(given["label"]) if given["label"] is not None else _label(left)
+    columns.label = _only(given["label"]) if given["label"] is not None else _label(left, columns.questions is not None)
     columns.id, columns.id_given = _only(given["id"]), bool(given["id"])
     if given["id"] is None:
         columns.id = next((name for name in _ID if name in left and left[name].kind in ("int", "text")), None)
     taken = columns.labels
     plain = {name for name, feature in left.items() if feature.inner.kind in _PLAIN and feature.depth < 2}
     columns.metadata = [name for name in left if name in plain and name not in taken]
+    columns.unread = [name for name in left if name not in plain and name not in taken]
     return columns
 
 
@@ -188,13 +203,11 @@ def _objects(given: list[str] | None, features: dict[str, Feature], left: dict[s
 
 
 def objects_in(features: dict[str, Feature]) -> Objects | None:
-    """Find the objects: in a column of structs, or side by side in the row."""
-    for name, feature in features.items():
-        if feature.inner.kind == "struct" and feature.depth < 2:
-            found = objects_of(feature.inner.fields, [name], name)
-            if found is not None:
-                return found
-    return _beside(None, features)
+    """Find the objects: in a column of structs, or side by side in the row, or else in structs with outlines only."""
+    structs = ((name, one.inner) for name, one in features.items() if one.inner.kind == "struct" and one.depth < 2)
+    found = [one for name, inner in structs if (one := objects_of(inner.fields, [name], name)) is not None]
+    boxed = next((one for one in found if one.known.bbox is not None), None) or _beside(None, features)
+    return boxed or next(iter(found), None)
 
 
 def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:
@@ -210,6 +223,7 @@ def _beside(boxes: str | None, left: dict[str, Feature]) -> Objects | None:
     else:
         return None
     beside = (*CATEGORY, *AREA, *_PARALLEL) if depth else (*CATEGORY, *AREA)
+    beside += tuple(name for name in TEXTS if depth and name in lowered and left[lowered[name]].inner.kind == "text")
     for name in (lowered[name] for name in beside if name in lowered):
         if left[name].depth == depth or (name.lower() in _PARALLEL and left[name].depth > depth):
             names.append(name)
@@ -222,10 +236,15 @@ _PARALLEL = words("segmentation segmentations iscrowd is_crowd keypoints scores"
 """Names that only objects have."""
 
 
-def _label(features: dict[str, Feature]) -> str | None:
-    """Find the column of the class: the ClassLabel, or one of a usual name."""
-    typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
+def _label(features: dict[str, Feature], asked: bool) -> str | None:
+    """Find the column of the class: the ClassLabel, or one of a usual name.
+
+    Beside questions many a column sorts those, not the images: only the plainest names count there.
+    """
     plain = ("text", "int", "bool", "float", "class")
+    if asked:
+        return _first(_LABEL_BESIDE_QUESTIONS, features, plain)
+    typed = {name: feature for name, feature in features.items() if feature.inner.kind == "class" and feature.depth < 2}
     return _first(_LABEL, typed, ("class",)) or next(iter(typed), None) or _first(_LABEL, features, plain)
 
 
@@ -256,6 +275,9 @@ def _questions(
         if inner:
             return inner[0]
     question = question or _first(_QUESTION, left, ("text",))
+    choices = choices or _first(_CHOICES, left, ("text", "int", "float", "struct"))
+    options = _options(left) if choices is None and given["choices"] is None else []
+    answer = answer or (_first(_NUMBER, left, ("int", "text")) if choices or options else None)
     answer = answer or _first(_ANSWER, left, ("text", "int", "float", "bool", "struct", "class"))
     if question is not None and answer is None:  # ChartQA: query and label
         answer = _first(("label", "labels"), left, ("text",))
@@ -264,7 +286,22 @@ def _questions(
             raise UsageError("questions need two columns: -O question=COLUMN -O answer=COLUMN")
         spoken = (_turns(name, feature) for name, feature in left.items())
         return next((turns for turns in spoken if turns is not None), None)
-    return Questions(question, answer, choices or _first(_CHOICES, left, ("text", "int", "float", "struct")))
+    return Questions(question, answer, choices, options=options)
+
+
+def _options(features: dict[str, Feature]) -> list[str]:
+    """Return the columns of choices that have one each: from A, from 0 or from 1 on, without a gap."""
+    found: dict[str, dict[str, str]] = {}
+    for name, feature in features.items():
+        match = _CHOICE.fullmatch(name.lower())
+        if match and feature.depth == 0 and feature.kind in (*_NUMBERS, "none"):
+            mark = match.group(1) or match.group(2)
+            found.setdefault(name[: -len(mark)], {})[mark] = name
+    for names in found.values():
+        marks = "".join(sorted(names))
+        if len(marks) > 1 and any(marks == run[: len(marks)] for run in (ascii_lowercase, digits, digits[1:])):
+            return [names[mark] for mark in marks]
+    return []
 
 
 def _pair(column: str, feature: Feature) -> Questions | None:

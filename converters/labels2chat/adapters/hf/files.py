@@ -27,7 +27,7 @@ SPLITS |= dict.fromkeys(("validation", "valid", "dev", "val"), "val")
 SPLITS |= dict.fromkeys(("test", "testing", "eval", "evaluation"), "test")
 """datasets' own words for splits, in file and folder names."""
 _ORDER = ("train", "val", "test")
-_SHARD = re.compile(r"(.+)-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?")
+_SHARD = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})(-[0-9a-f]+)?")
 _WORDS = re.compile(r"[^-._ 0-9]+")
 _BESIDES = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
 _METADATA = re.compile(r"metadata\.(csv|jsonl|parquet)")
@@ -115,7 +115,13 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
         pictures = any(os.path.splitext(name)[1].lower() in SUFFIXES for name in names)
         hint = f"; read its images with imagefolder:{path}" if pictures else ""
         raise SourceError(f"{path} holds no parquet, arrow, json, jsonl, csv or tar file ({what} there){hint}")
+    stems = {
+        kind: {os.path.splitext(name)[0] for name in names if kind_of(name) == kind} for kind in ("parquet", "tar")
+    }
     kind = next((kind for kind in ("parquet", "arrow") if kind in kinds), None)
+    if stems["tar"] and stems["parquet"] and stems["parquet"] <= stems["tar"]:  # img2dataset
+        kind = "tar"
+        notes["parquet files left aside, beside tar files of the same name"] = kinds.pop("parquet")
     if kind is None and len(kinds) > 1:
         listing = ", ".join(f"{count} {name}" for name, count in kinds.items())
         raise SourceError(f"{path} holds files of several kinds ({listing}); name those to read: {path}/*.jsonl")
@@ -123,6 +129,8 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     if others := others + sum(kinds.values()) - kinds[kind]:
         notes["other files"] = others
     wanted = [name for name in names if kind_of(name) == kind and os.path.basename(name) not in _BESIDES]
+    if missing := _missing(wanted):
+        notes[f"missing files, of which the first is {missing[0]}"] = len(missing)
     files = [
         File(os.path.join(root, name), name.replace(os.sep, "/"), kind, _said(splits.get(name)) or _split_of(name))
         for name in wanted
@@ -161,6 +169,23 @@ def _split_of(name: str) -> str:
         if word in SPLITS:
             return SPLITS[word]
     return ""
+
+
+def _missing(names: list[str]) -> list[str]:
+    """List the files that numbered ones speak of, and that aren't there: -00001-of-00003 beside -00000-of-00003."""
+    there: dict[tuple[str, str, str], set[int]] = {}
+    for name in names:
+        folder, base = os.path.split(name)
+        stem, dot, suffix = base.partition(".")
+        if shard := _SHARD.fullmatch(stem):
+            key = (os.path.join(folder, shard.group(1)), shard.group(3), dot + suffix)
+            there.setdefault(key, set()).add(int(shard.group(2)))
+    return [
+        f"{start}-{number:05d}-of-{count}{end}".replace(os.sep, "/")
+        for (start, count, end), known in sorted(there.items())
+        for number in range(int(count))
+        if number not in known
+    ]
 
 
 def _saved(root: str) -> list[File] | None:

@@ -161,7 +161,11 @@ def _text(text: str, spool: Spool) -> Cell:
 
 
 def _pixels(value: Any, spool: Spool) -> Cell:
-    """Encode what a generator yields: Pillow's images and arrays. A file that Pillow opened stays the file it is."""
+    """Encode what a generator yields: Pillow's images and arrays.
+
+    A file that Pillow opened stays the file it is, what it has not decoded yet the bytes that it came from, and a JPEG
+    that it has decoded keeps its quality.
+    """
     from PIL import Image as Pillow
 
     try:
@@ -172,11 +176,26 @@ def _pixels(value: Any, spool: Spool) -> Cell:
             with Pillow.open(path) as file:
                 if file.size == value.size and file.mode == value.mode:
                     return Cell(os.path.abspath(path))
+        if (data := _undecoded(value)) is not None:
+            return _bytes(data, None, spool)
         buffer = io.BytesIO()
         format = value.format if value.format in ("JPEG", "PNG", "WEBP") else None
         format = format or ("PNG" if value.mode in ("1", "L", "LA", "RGB", "RGBA", "P") else "TIFF")
         turned = value.info.get("exif") if format != "TIFF" else None  # Pillow turns no pixels, and drops the tag
-        value.save(buffer, format, **({"exif": turned} if turned else {}))
+        kept = {"quality": "keep", "subsampling": "keep"} if format == "JPEG" else {}
+        value.save(buffer, format, **kept, **({"exif": turned} if turned else {}))
     except Exception as error:  # Pillow's and numpy's
         raise RecordError("image.not_an_image", f"a {type(value).__name__} is no picture: {error}") from None
     return _bytes(buffer.getvalue(), None, spool)
+
+
+def _undecoded(value: Any) -> bytes | None:
+    """Return the bytes of an image of which Pillow has read no more than the head; None for others."""
+    from PIL import Image as Pillow
+
+    file = getattr(value, "fp", None)
+    if not getattr(value, "tile", None) or not isinstance(file, io.BytesIO):
+        return None
+    data = file.getvalue()
+    with Pillow.open(io.BytesIO(data)) as whole:  # not what a draft made smaller
+        return data if (whole.size, whole.mode) == (value.size, value.mode) else None

@@ -27,6 +27,8 @@ OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _RECORDS = ("data", "rows", "records", "examples", "samples", "annotations")
 """Keys under which a JSON object may hold its list of records."""
 LONGEST_FIELD = 1 << 28
+NUMBER = "__row__"
+"""Where a row keeps its number in the file, bad ones counted."""
 
 
 class LinesPart:
@@ -37,29 +39,29 @@ class LinesPart:
         self.folder: str | None = os.path.dirname(path)
         self.features: dict[str, Feature] = {}
         self.problems: list[Problem] = []
-        self.count: int | None = learn(self._read(self.problems), self.features)
+        self.count: int | None = learn((row for _, row in self._read(self.problems)), self.features)
         self._digest = hashlib.sha256(f"{name}\0{split}\0".encode())
         with open(path, "rb") as file:
             self._digest.update(hashlib.file_digest(file, "sha256").digest())
 
     def rows(self, columns: list[str], pictures: list[str]) -> Iterator[Row]:
-        """Yield each row's values."""
+        """Yield each row's values, and its number."""
         wanted = [*columns, *pictures]
-        for row in self._read([]):
-            yield {name: row.get(name) for name in wanted}
+        for number, row in self._read([]):
+            yield {NUMBER: number, **{name: row.get(name) for name in wanted}}
 
     def fingerprint(self) -> str:
         """Digest the whole file: it holds the labels."""
         return self._digest.hexdigest()
 
-    def _read(self, problems: list[Problem]) -> Iterator[Row]:
+    def _read(self, problems: list[Problem]) -> Iterator[tuple[int, Row]]:
         plain, suffix = os.path.splitext(self.path)
         opener = OPENERS.get(suffix.lower())
         kind = os.path.splitext(plain)[1].lower() if opener else suffix.lower()
         try:
             with (opener or open)(self.path, "rb") as file:
                 if kind in (".csv", ".tsv"):
-                    yield from _csv(file, "\t" if kind == ".tsv" else ",", problems, self.name)
+                    yield from _csv(file, "\t" if kind == ".tsv" else ",", problems, self.path, self.name)
                 elif kind == ".json":
                     yield from _json(file.read(), self._field, problems, self.path, self.name)
                 else:
@@ -68,7 +70,7 @@ class LinesPart:
             raise SourceError(f"cannot read {self.path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _json_lines(file: IO[bytes], problems: list[Problem], name: str) -> Iterator[Row]:
+def _json_lines(file: IO[bytes], problems: list[Problem], name: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(file, 1):
         line = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip()
         if not line:
@@ -79,13 +81,13 @@ def _json_lines(file: IO[bytes], problems: list[Problem], name: str) -> Iterator
             problems.append(Problem("sample.bad_record", f"not JSON: {error}", f"{name} line {number}"))
             continue
         if isinstance(value, dict):
-            yield value
+            yield number - 1, value
         else:
             text = f"a {type(value).__name__}, not an object"
             problems.append(Problem("sample.bad_record", text, f"{name} line {number}"))
 
 
-def _json(data: bytes, field: str | None, problems: list[Problem], path: str, name: str) -> Iterator[Row]:
+def _json(data: bytes, field: str | None, problems: list[Problem], path: str, name: str) -> Iterator[tuple[int, Row]]:
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         value = parse(data)
@@ -111,29 +113,36 @@ def _json(data: bytes, field: str | None, problems: list[Problem], path: str, na
         raise SourceError(f"{path}: a list of records is wanted, this is a {type(value).__name__}")
     for number, record in enumerate(value):
         if isinstance(record, dict):
-            yield record
+            yield number, record
         else:
             text = f"a {type(record).__name__}, not an object"
             problems.append(Problem("sample.bad_record", text, f"{name} record {number}"))
 
 
-def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], name: str) -> Iterator[Row]:
+def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], path: str, name: str) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))  # pictures as base64
     text = (line.decode("utf-8", "surrogateescape") for line in file)
     reader = csv.reader(text, delimiter=delimiter)
     header: list[str] = []
+    number = -1
     while True:
         try:
             values = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
+            number += 1
             problems.append(Problem("sample.bad_record", str(error), f"{name} line {reader.line_num}"))
             continue
         if not header:
             header = [cell.strip().removeprefix("\ufeff") for cell in values]
-        elif len(values) == len(header):
-            yield {key: cell(value) for key, value in zip(header, values, strict=True)}
+            twice = next((cell for cell in header if cell and header.count(cell) > 1), None)
+            if twice is not None:
+                raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
+            continue
+        number += bool(values)
+        if len(values) == len(header):
+            yield number, {key: cell(value) for key, value in zip(header, values, strict=True)}
         elif values:
             message = f"{len(values)} fields, the header has {len(header)}"
             problems.append(Problem("sample.bad_record", message, f"{name} line {reader.line_num}"))

@@ -52,6 +52,9 @@ CORNERS = [
     words("left top right bottom"),
 ]
 SIDES = [words("x y width height"), words("x y w h"), words("left top width height")]
+TEXTS = words("words tokens texts ocr_tokens transcriptions")
+"""Names of what is written in boxes, beside which it stands."""
+_OUTLINES = ("int", "float", "text", "json", "struct", "none")
 _GENERIC = {"objects", "annotations", "instances", "detections", "regions", *BBOX}
 
 FORMATS: dict[str, tuple[str, bool]] = {
@@ -66,19 +69,35 @@ FORMATS: dict[str, tuple[str, bool]] = {
     "xywhn": ("xywh", True),
     "xyxyn": ("xyxy", True),
     "cxcywhn": ("cxcywh", True),
+    "yxyx": ("yxyx", False),
+    "yxyxn": ("yxyx", True),
+    "xyxy1000": ("xyxy1000", True),
+    "xywh100": ("xywh100", True),
 }
-"""What the four numbers are, and whether they are fractions of width and height."""
+"""What the four numbers are, and whether they are fractions of width and height: parts of 1, of 1000 or of 100.
+
+TensorFlow writes y first, LayoutLM thousandths, Label Studio percent.
+"""
 
 _SAY = {
     "xywh": "x, y, width, height",
     "xyxy": "x1, y1, x2, y2",
+    "yxyx": "y1, x1, y2, x2",
     "cxcywh": "centre x, centre y, width, height",
 }
-_CANDIDATES = ("coco", "voc", "yolo", "albumentations", "xywhn", "cxcywh")
+_SCALED = {f"{order}{whole}": (order, whole) for order in ("xywh", "xyxy") for whole in (100, 1000)}
+"""Orders whose numbers are parts of more than 1."""
+_CANDIDATES = ("coco", "voc", "yolo", "albumentations", "xywhn", "cxcywh", "yxyx", "yxyxn", "xyxy1000", "xywh100")
 _PROBED = 50
 """Images whose size is compared with their boxes before a run."""
 _ENOUGH = 0.95
 """The share of boxes that must fit: annotators slip."""
+_NAMED = 0.8
+"""The share that must fit a format that the user named, or the boxes' keys."""
+_SLIPS = 2
+"""Boxes that are nowhere near their images, and yet no sign of another format."""
+_MANY = 20
+"""Boxes that tell by how far they reach that they are thousandths or percent."""
 
 
 class Roles(Struct, frozen=True):
@@ -111,6 +130,8 @@ class Objects(Struct):
     """The classes, where a ClassLabel lists them."""
     named: dict[str, list[str]] = {}
     """The values of the other ClassLabels, by their keys: pose, blur."""
+    text: str | None = None
+    """The column of what is written in each box, beside it."""
     qualities: bool = False
     """Whether objects have fields that become attributes."""
 
@@ -122,7 +143,7 @@ class Objects(Struct):
 
 
 def objects_of(fields: dict[str, Feature], columns: list[str], column: str | None) -> Objects | None:
-    """Return what the fields say of objects; None where they have no box."""
+    """Return what the fields say of objects; None where they have neither box nor outline."""
     typed = {name.lower(): name for name, feature in fields.items() if feature.inner.kind == "class"}
     classes = next((typed[name] for name in CATEGORY if name in typed), None)
     if classes is None and len(typed) == 1:  # of several, as WIDER FACE has them, each is a quality of the object
@@ -133,11 +154,15 @@ def objects_of(fields: dict[str, Feature], columns: list[str], column: str | Non
         spread = inner.kind == "struct" and isinstance(roles_of(tuple(inner.fields), None).bbox, tuple)
         if inner.kind not in ("int", "float", "text", "none", "other") and not spread:
             return None
-    elif roles.bbox is None:
+    elif roles.bbox is None and (
+        roles.segmentation is None or column is None or fields[roles.segmentation].inner.kind not in _OUTLINES
+    ):
         return None
     named = {name: fields[name].inner.names for name in roles.others if fields[name].inner.kind == "class"}
     qualities = any(fields[name].inner.kind in ("text", "int", "float", "bool", "class") for name in roles.others)
-    return Objects(columns, column, roles, classes, fields[classes].inner.names if classes else [], named, qualities)
+    names = fields[classes].inner.names if classes else []
+    text = next((name for name in roles.others if column is None and name.lower() in TEXTS), None)
+    return Objects(columns, column, roles, classes, names, named, text, qualities)
 
 
 def read_objects(
@@ -219,6 +244,8 @@ def _class(record: dict[str, Any], roles: Roles, objects: Objects) -> str:
     """Return the name of an object's class. Raises RecordError (annotation.unknown_category)."""
     category = record[roles.category] if roles.category else None
     named = roles.category or objects.known.category
+    if isinstance(category, list):  # Visual Genome's names, the usual one first
+        category = next((name for name in category if isinstance(name, str)), category)
     name = class_name(category, objects.names) if named else objects.default
     if name is None:
         raise RecordError("annotation.unknown_category", f"category {category!r:.80} is no class")
@@ -257,6 +284,8 @@ def _annotation(
     if roles.others:
         said = {key: _attribute(record[key], objects.named.get(key)) for key in roles.others}
         made.attributes = {key: value for key, value in said.items() if value is not None}
+        if objects.text in made.attributes:
+            made.attributes["text"] = made.attributes.pop(objects.text)
     return made
 
 
@@ -321,32 +350,82 @@ def sizes_of(image: Image) -> Sizes:
 
 
 def check_format(boxes: list[Probe], given: str | None, where: str) -> None:
-    """Stop where the boxes can't be of the format, `given` or assumed, and are of another.
+    """Stop where the boxes can't be of the format, `given` or assumed.
 
-    A format that was only assumed must fit nearly all; one that the user named, or the boxes' keys, must fit half.
+    One that was only assumed must fit nearly all; boxes that stick out of their images a little are no reason to stop,
+    though, where no other fits better. One that the user named stops where it misfits many boxes that another fits.
     Raises SourceError that says which formats fit.
     """
+    boxes = [box for box in boxes if max(box.numbers) > 0]  # else it stands for no box
     if not boxes:
         return
     corners = any(box.corners for box in boxes)
     format = given or ("voc" if corners else "coco")
-    if corners and given is not None and FORMATS[given][1]:
-        format = "xyxyn"
-    misfits = [box for box in boxes if not _fits(box.numbers, box.sizes, format)]
-    if len(misfits) <= len(boxes) * (0.5 if given or corners else 1 - _ENOUGH):
-        return
-    shares = {name: sum(_fits(box.numbers, box.sizes, name) for box in boxes) / len(boxes) for name in _CANDIDATES}
-    fitting = [name for name in _CANDIDATES if shares[name] >= _ENOUGH and FORMATS[name] != FORMATS[format]]
-    if not fitting:
-        return
+    order, relative = FORMATS[format]
+    if corners:
+        format = "xyxyn" if relative and order not in _SCALED else format
+        order = _told("xyxy", order)
+    misfits = [box for box in boxes if not _fits(box, order, relative)]
+    fitting = _fitting(boxes, order, relative, corners) if misfits else []
+    most = len(boxes) * (1 - (_NAMED if given or corners else _ENOUGH))
+    if not fitting or len(misfits) <= most:
+        misfits = [box for box in misfits if not _fits(box, order, relative, slack=0.1)]
+        most = max(_SLIPS, len(boxes) * (1 - _ENOUGH))
+        if given is not None or len(misfits) <= most:
+            scaled = ("xyxy1000",) if corners else ("xyxy1000", "xywh100")
+            far = next((name for name in scaled if _reach(boxes, *FORMATS[name])), None)
+            if far is not None and given is None:
+                raise SourceError(
+                    f"{where}: the boxes go as far as {_describe(*FORMATS[far])} can, in much larger images: "
+                    f"-O bbox_format={far} takes them for that, ={format} for {_describe(order, relative)}"
+                )
+            return
     first = misfits[0]
     size = "an image of {} x {}".format(*first.sizes[0]) if first.sizes else "its image"
     box = "[" + ", ".join(f"{value:g}" for value in first.numbers) + "]"
-    ways = " or ".join(f"-O bbox_format={name} ({_describe(name)})" for name in fitting)
+    ways = " or ".join(f"-O bbox_format={name} ({_describe(*FORMATS[name])})" for name in fitting)
     raise SourceError(
-        f"{where}: {len(misfits)} of the first {len(boxes)} boxes can't be {format} ({_describe(format)}), such as "
-        f"{box} in {size} ({first.where}); what fits is {ways}"
+        f"{where}: {len(misfits)} of the first {len(boxes)} boxes can't be {format} ({_describe(order, relative)}), "
+        f"such as {box} in {size} ({first.where}); "
+        + (f"what fits is {ways}" if ways else f"{_NOTHING}, or -O bbox_format={format} if they are right as they are")
     )
+
+
+_NOTHING = (
+    "no other format fits either: see where a few of them lie in their images, and name the format with "
+    "-O bbox_format=FORMAT"
+)
+
+
+def _fitting(boxes: list[Probe], order: str, relative: bool, corners: bool) -> list[str]:
+    """Return the other formats that nearly all boxes fit.
+
+    Many boxes fit y before x, too, and thousandths or percent in large images: those have to fit better than what was
+    found before them, or to reach as far as such numbers go.
+    """
+    ways = {name: FORMATS[name] for name in _CANDIDATES}
+    if corners:
+        ways = {name: way for name, way in ways.items() if way[0].startswith("xyxy")}
+    shares = {name: sum(_fits(box, *way) for box in boxes) / len(boxes) for name, way in ways.items()}
+    fitting = [name for name, way in ways.items() if shares[name] >= _ENOUGH and way != (order, relative)]
+    far = [name for name in fitting if _reach(boxes, *ways[name])]
+    near: list[str] = []
+    for name in fitting:
+        better = all(shares[name] > shares[other] for other in near)
+        if better or not (name == "yxyx" or ways[name][0] in _SCALED):
+            near.append(name)
+    return list(dict.fromkeys([*far, *near]))
+
+
+def _reach(boxes: list[Probe], order: str, relative: bool) -> bool:
+    """Whether boxes go as far as numbers of this scale can, and no farther, in images that are much larger."""
+    if order not in _SCALED or len(boxes) < _MANY:
+        return False
+    side = min((min(size) for box in boxes for size in box.sizes), default=0)
+    if side < max(200, 1.5 * _SCALED[order][1]) or not all(_fits(box, order, relative) for box in boxes):
+        return False
+    parts = [_xywh(box.numbers, order) for box in boxes]
+    return max(x + w for x, _, w, _ in parts) > 0.9 and max(y + h for _, y, _, h in parts) > 0.9
 
 
 def class_name(value: Any, names: list[str]) -> str | None:
@@ -372,6 +451,12 @@ def class_name(value: Any, names: list[str]) -> str | None:
 def _said(text: str) -> str | None:
     text = text.strip()
     return None if text in ("", "-1", "nan", "NaN") else text
+
+
+def label_name(value: Any, names: list[str]) -> str | None:
+    """Return the name of an image's class; text that a table writes where there is none is none, too: -1, nan."""
+    name = class_name(value, names)
+    return None if isinstance(value, str) and name in ("-1", "nan", "NaN") else name
 
 
 def is_plain(value: Any) -> bool:
@@ -502,8 +587,10 @@ def _bbox(record: dict[str, Any], roles: Roles, order: str, outline: Any) -> Box
             around = None
         if around is None:
             raise RecordError("annotation.bad_record", "has no box")
-        return around
-    x, y, w, h = _xywh(numbers, own or order)
+        numbers = list(around)
+        x, y, w, h = around
+    else:
+        x, y, w, h = _xywh(numbers, _told(own, order) if own else order)
     if not math.isfinite(x + y + w + h):
         raise RecordError("box.not_finite", f"box {numbers}")
     if w <= 0 or h <= 0:
@@ -515,33 +602,48 @@ def _xywh(numbers: list[float], order: str) -> Box:
     a, b, c, d = numbers
     if order == "xyxy":
         return a, b, c - a, d - b
+    if order == "yxyx":
+        return b, a, d - b, c - a
+    if order in _SCALED:
+        order, whole = _SCALED[order]
+        return _xywh([number / whole for number in numbers], order)
     return (a - c / 2, b - d / 2, c, d) if order == "cxcywh" else (a, b, c, d)
 
 
-def _fits(numbers: list[float], sizes: list[tuple[int, int]], format: str) -> bool:
-    """Whether a box read in this way lies in its image, give or take a pixel or a hundredth."""
-    order, relative = FORMATS[format]
-    x, y, w, h = _xywh(numbers, order)
+def _told(own: str, order: str) -> str:
+    """Return the order that the boxes' keys tell, with the scale of another."""
+    return f"{own}{_SCALED[order][1]}" if order in _SCALED else own
+
+
+def _fits(box: Probe, order: str, relative: bool, slack: float = 0.01) -> bool:
+    """Whether a box read in this way lies in its image, give or take a part of its sides, but at least a pixel."""
+    x, y, w, h = _xywh(box.numbers, order)
     if w <= 0 or h <= 0:
         return False
-    if relative:
-        return max(map(abs, numbers)) <= 1.01 and min(x, y) >= -0.01 and max(x + w, y + h) <= 1.01
-    if max(map(abs, numbers)) <= 1.01:
+    if not relative and max(map(abs, box.numbers)) <= 1.01:
         return False  # a box of a single pixel
-    ends = sizes or [(1 << 31, 1 << 31)]
-    slack = [(max(1.0, width / 100), max(1.0, height / 100), width, height) for width, height in ends]
-    return any(x >= -a and y >= -b and x + w <= width + a and y + h <= height + b for a, b, width, height in slack)
+    ends: list[tuple[int, int]] = [(1, 1)] if relative else box.sizes or [(1 << 31, 1 << 31)]
+    for width, height in ends:
+        a, b = (slack, slack) if relative else (max(1.0, width * slack), max(1.0, height * slack))
+        if x >= -a and y >= -b and x + w <= width + a and y + h <= height + b:
+            return True
+    return False
 
 
-def _describe(format: str) -> str:
-    order, relative = FORMATS[format]
+def _describe(order: str, relative: bool) -> str:
+    if order in _SCALED:
+        way, whole = _SCALED[order]
+        return f"{_SAY[way]} in {'percent' if whole == 100 else 'thousandths'}"
     return _SAY[order] + (" as fractions" if relative else " in pixels")
 
 
 def _outline(value: Any, relative: bool) -> Any:
     """Read a segmentation. Raises RecordError (segmentation.bad)."""
     try:
-        outline = masks.segmentation(json.loads(value) if isinstance(value, str) and value else value)
+        value = json.loads(value) if isinstance(value, str) and value else value
+        if isinstance(value, dict) and {"x", "y"} <= value.keys():  # ADE20K
+            value = [number for point in zip(value["x"], value["y"], strict=True) for number in point]
+        outline = masks.segmentation(value)
     except RecordError:
         raise
     except (ValueError, TypeError, KeyError, RecursionError) as error:

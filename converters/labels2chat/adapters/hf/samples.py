@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct, structs
 
+from labels2chat.adapters.hf.answers import Choices, answers_of, choices_of
 from labels2chat.adapters.hf.archive import PICTURES, PROBLEMS
 from labels2chat.adapters.hf.columns import Columns, Questions
 from labels2chat.adapters.hf.features import Feature
 from labels2chat.adapters.hf.images import Places, cells
-from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, objects_of, plain, read_objects
+from labels2chat.adapters.hf.lines import NUMBER
+from labels2chat.adapters.hf.objects import Objects, class_name, is_plain, label_name, objects_of, plain, read_objects
 from labels2chat.adapters.hf.pictures import Spool
 from labels2chat.errors import RecordError
 from labels2chat.types import Annotation, Frame, Image, Problem, Question, Sample
@@ -46,7 +46,7 @@ def samples(part: Any, reading: Reading, first: int) -> Iterator[Sample]:
             id=f"{part.split}/{first + number}" if id is None else as_id(id),
             images=[],
             split=part.split,
-            where=f"{part.name} row {number}",
+            where=f"{part.name} row {row.get(NUMBER, number)}",
             problems=row.get(PROBLEMS) or [],
         )
         _add_images(sample, row, columns, features, reading, spool)
@@ -80,7 +80,8 @@ def only(columns: Columns, features: dict[str, Feature]) -> Columns:
         needed = [questions.column] if questions.column else [questions.question, questions.answer]
         choices = questions.choices if questions.column else there(questions.choices)
         found = all(name in features for name in needed)
-        questions = structs.replace(questions, choices=choices) if found else None
+        options = [name for name in questions.options if name in features]
+        questions = structs.replace(questions, choices=choices, options=options) if found else None
     return Columns(
         images=[name for name in columns.images if name in features],
         label=there(columns.label),
@@ -144,7 +145,7 @@ def _add_labels(sample: Sample, row: dict[str, Any], columns: Columns, features:
     if columns.label is not None:
         value, feature = row[columns.label], features[columns.label].inner
         for label in value if isinstance(value, list) else [value]:
-            name = class_name(label, feature.names)
+            name = label_name(label, feature.names)
             if name is not None:
                 sample.labels.append(name)
             elif feature.names and isinstance(label, int) and label >= len(feature.names):
@@ -194,12 +195,7 @@ def add_questions(sample: Sample, row: dict[str, Any], names: Questions, feature
     if names.column is not None and names.turns:
         sample.questions += _spoken(row[names.column], names, sample)
         return
-    if names.column is not None:
-        records = _listed(row[names.column], names, sample)
-    elif isinstance(row[names.question], list):
-        records = _zipped(row, names, sample)
-    else:
-        records = [row]
+    records = _questions(row, names, sample.problems)
     feature = features[names.answer].inner if names.column is None else None
     for number, record in enumerate(records):
         where = (names.column or names.question) if len(records) == 1 else f"{names.column or names.question} {number}"
@@ -207,16 +203,40 @@ def add_questions(sample: Sample, row: dict[str, Any], names: Questions, feature
             _lose(sample, f"a {type(record).__name__}, no question", where)
             continue
         question = record.get(names.question)
-        choices = record.get(names.choices) if names.choices else None
-        choices = [str(choice) for choice in _choices(choices)]
-        answers = _answers(record.get(names.answer), choices, feature.names if feature is not None else [])
-        if not isinstance(question, str) or not question.strip():
+        question = _without_marks(question) if isinstance(question, str) else ""
+        choices = _choices(record, names)
+        known = feature.names if feature is not None else []
+        answers = answers_of(record.get(names.answer), choices, known, names.first)
+        if not question:
             if answers:
                 _lose(sample, _UNASKED, where)
         elif answers:
-            sample.questions.append(Question(question.strip(), answers, choices))
+            sample.questions.append(Question(question, answers, choices.texts))
         else:
-            sample.problems.append(Problem("question.no_answer", f"no answer to {question.strip()!r:.80}", where))
+            sample.problems.append(Problem("question.no_answer", f"no answer to {question!r:.80}", where))
+
+
+def asked(rows: Iterable[dict[str, Any]], names: Questions) -> Iterator[tuple[Any, Choices]]:
+    """Yield what rows answer, as they have it, and the choices."""
+    for row in rows:
+        for record in _questions(row, names, []):
+            if isinstance(record, dict):
+                yield record.get(names.answer), _choices(record, names)
+
+
+def _choices(record: dict[str, Any], names: Questions) -> Choices:
+    if names.options:
+        return choices_of([None if record[name] in _NO_CHOICE else record[name] for name in names.options])
+    return choices_of(record.get(names.choices) if names.choices else None)
+
+
+_NO_CHOICE = (None, "", "nan")
+"""What stands in the column of a choice that a question hasn't; pandas writes nan."""
+
+
+def _without_marks(text: str) -> str:
+    """Leave out where a text wants its images: they stand before it."""
+    return re.sub(r"\s*<image>\s*", " ", text).strip()
 
 
 _UNASKED = "an answer without a question"
@@ -227,17 +247,18 @@ def _lose(sample: Sample, text: str, where: str) -> None:
     sample.problems.append(Problem("annotation.bad_record", text, where))
 
 
-def _listed(value: Any, names: Questions, sample: Sample) -> list[Any]:
-    """Return the records of a column of questions: a list, a struct of lists, or one."""
+def _questions(row: dict[str, Any], names: Questions, problems: list[Problem]) -> list[Any]:
+    """Return the records of what a row asks: of a column of questions, of lists side by side, or the row itself."""
+    value: Any = row if names.column is None else row[names.column]
     if isinstance(value, dict):
-        return _zipped(value, names, sample) if isinstance(value.get(names.question), list) else [value]
+        return _zipped(value, names, problems) if isinstance(value.get(names.question), list) else [value]
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
     """Yield what was asked in a conversation and answered next; the images stand before it, whatever marks it has.
 
-    What a system turn says is for the template to say.
+    What a system turn says is metadata: a template may say it.
     """
     asked, column = "", names.column or ""
     turns = value if isinstance(value, list) else [] if value is None else [value]
@@ -247,78 +268,39 @@ def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
             _lose(sample, f"a {type(turn).__name__}, no turn", where)
             continue
         text = " ".join(_texts(turn.get(names.answer)))
-        role = _ROLES.get(str(turn.get(names.question)).lower())
+        speaker = str(turn.get(names.question)).lower()
+        role = _ROLES.get(speaker)
         if role == "user":
             if asked:
                 problem = Problem("question.no_answer", f"no answer to {asked!r:.80}", column)
                 sample.problems.append(problem)
-            asked = re.sub(r"\s*<image>\s*", " ", text).strip()
+            asked = _without_marks(text)
         elif role == "assistant":
             if asked and text.strip():
                 yield Question(asked, [text.strip()])
                 asked = ""
             elif text.strip():
                 _lose(sample, _UNASKED, where)
-        elif turn.get(names.question) != "system":
+        elif speaker == "system":
+            said = [sample.metadata.get("system"), text.strip()]
+            sample.metadata["system"] = "\n".join(filter(None, said))
+        else:
             _lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
 
 
-def _zipped(value: dict[str, Any], names: Questions, sample: Sample) -> list[dict[str, Any]]:
+def _zipped(value: dict[str, Any], names: Questions, problems: list[Problem]) -> list[dict[str, Any]]:
     """Turn lists side by side into records; lists of different lengths can't be put together."""
     questions, answers = value.get(names.question) or [], value.get(names.answer) or []
     if not isinstance(answers, list) or len(questions) != len(answers):
         many = len(answers) if isinstance(answers, list) else 1
         text = f"{len(questions)} questions and {many} answers: which belong together can't be told"
-        sample.problems.append(Problem("annotation.bad_record", text, names.question))
+        problems.append(Problem("annotation.bad_record", text, names.question))
         return []
     choices = value.get(names.choices) if names.choices else None
     if not isinstance(choices, list) or len(choices) != len(questions):
         choices = [None] * len(questions)
     keys = (names.question, names.answer, names.choices or "")
     return [dict(zip(keys, parts, strict=True)) for parts in zip(questions, answers, choices, strict=True)]
-
-
-def _choices(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = value.get("text")
-    return value if isinstance(value, list) else _written(value) or []
-
-
-def _written(value: Any) -> list[str] | None:
-    """Read a list of texts that is written as text: MMMU's options, "['a cat', 'a dog']"."""
-    if not isinstance(value, str) or not value.strip().startswith("["):
-        return None
-    try:
-        items = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
-
-
-def _chosen(answer: str, choices: list[str]) -> str:
-    """Return the choice that an answer means by its letter or by its number, counted from 0; else the answer."""
-    if answer in choices:
-        return answer
-    letter = re.fullmatch(r"\(?([A-Z])[).]?", answer)
-    number = ord(letter.group(1)) - ord("A") if letter else int(answer) if re.fullmatch("[0-9]{1,3}", answer) else -1
-    return choices[number] if 0 <= number < len(choices) else answer
-
-
-def _answers(value: Any, choices: list[str], names: list[str]) -> list[str]:
-    """Return the answers, what most annotators said first; of equally many, the one that stands first."""
-    if isinstance(value, dict):  # a struct of lists, as older datasets keep a list of structs
-        value = next((value[key] for key in ("answer", "text") if value.get(key) is not None), None)
-    given = value if isinstance(value, list) else _written(value) or [value]
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(choices):
-        given = [choices[value]]  # ScienceQA: the number of the choice
-    texts = []
-    for item in given:
-        if isinstance(item, dict):
-            item = next((item[key] for key in ("answer", "text", "raw_answer") if item.get(key) is not None), None)
-        name = class_name(item, names)
-        if name is not None:
-            texts.append(_chosen(name, choices))
-    return [text for text, _ in Counter(texts).most_common()]
 
 
 def pixels(value: Any) -> int | None:

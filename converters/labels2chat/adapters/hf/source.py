@@ -14,28 +14,29 @@ from types import ModuleType
 from typing import Any
 
 from labels2chat import adapters
+from labels2chat.adapters.hf.answers import Choices, first_number
 from labels2chat.adapters.hf.archive import ArchivePart
 from labels2chat.adapters.hf.boxes import column_of_paths, count_pictures, merged
 from labels2chat.adapters.hf.columns import Columns, settle
 from labels2chat.adapters.hf.features import Feature, merge, with_names
 from labels2chat.adapters.hf.files import File, find, rank, split_name
 from labels2chat.adapters.hf.images import Places, cells
-from labels2chat.adapters.hf.lines import LinesPart
+from labels2chat.adapters.hf.lines import NUMBER, LinesPart
 from labels2chat.adapters.hf.objects import (
     FORMATS,
     Sizes,
     check_format,
-    class_name,
+    label_name,
     probes,
     read_objects,
     sizes_of,
 )
 from labels2chat.adapters.hf.options import OPTIONS
 from labels2chat.adapters.hf.pictures import Spool
-from labels2chat.adapters.hf.samples import Reading, as_id, only, pixels, samples
+from labels2chat.adapters.hf.samples import Reading, as_id, asked, only, pixels, samples
 from labels2chat.adapters.hf.stream import LOOKED_AT, StreamPart
 from labels2chat.adapters.hf.tables import ParquetPart, TablePart
-from labels2chat.errors import MissingExtraError, SourceError
+from labels2chat.errors import MissingExtraError, SourceError, UsageError
 from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Sample, Source
 
@@ -44,6 +45,9 @@ _PROBED_ROWS = 2000
 """Rows among which boxes are looked for."""
 
 
+_LISTED = 8
+"""Columns that a note names."""
+_NO_LABELS = "columns without labels (-O label=, -O objects=, -O caption= or -O question= names one that has them)"
 _UNSEEN = (
     f"only the first {LOOKED_AT} rows were looked at: name a column that is empty there with -O caption=COLUMN or "
     "-O objects=COLUMN"
@@ -57,7 +61,7 @@ def read(path: str, **options: Any) -> Source:
     """
     if not os.path.exists(path) and (hub := _hub_name(path)) is not None:
         name, revision = hub
-        dataset = load_hub(name, {**options, "revision": options.get("revision") or revision})
+        dataset = load_hub(name, {**options, "revision": options.get("revision") or revision}, path)
         return _of_objects(dataset, f"hf:{path}", options, chosen=True)
     notes: dict[str, int] = {}
     files = _chosen(find(path, options.get("config"), notes), options.get("split"), path)
@@ -76,8 +80,8 @@ def from_collection(dataset: Any, **options: Any) -> Source:
     return _of_objects(dataset, f"hf:{type(dataset).__name__}", adapters._options("hf", OPTIONS, options))
 
 
-def load_hub(name: str, options: dict[str, Any]) -> Any:
-    """Load a dataset of the hub; code of the repository is never run."""
+def load_hub(name: str, options: dict[str, Any], path: str = "") -> Any:
+    """Load a dataset of the hub; code of the repository is never run. `path` might have been one of a folder."""
     datasets = needed("datasets", f"hf:{name}")
     try:
         return datasets.load_dataset(
@@ -89,7 +93,8 @@ def load_hub(name: str, options: dict[str, Any]) -> Any:
         )
     except Exception as error:  # not found, gated, offline, a script, a configuration to choose: all kinds
         text = " ".join(str(error).split()) or type(error).__name__
-        raise SourceError(f"datasets can't load {name}: {text}") from error
+        here = f"there is no file or folder {path} here, and " if path and not path.startswith("//") else ""
+        raise SourceError(f"{here}datasets can't load {name}: {text}") from error
 
 
 def needed(package: str, what: str) -> ModuleType:
@@ -115,6 +120,7 @@ def _hub_name(path: str) -> tuple[str, str | None] | None:
 def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
     if split is None:
         return files
+    _refuse_slice(split, path, [file.split for file in files])
     name = split_name(split)
     found = [file for file in files if file.split == name]
     if not found and not any(file.said for file in files):
@@ -124,6 +130,15 @@ def _chosen(files: list[File], split: str | None, path: str) -> list[File]:
     if not found:
         raise _no_split(path, name, [file.split for file in files])
     return found
+
+
+def _refuse_slice(split: str, what: str, known: list[str]) -> None:
+    """Stop at what only datasets makes of splits: train[:10%], train+test."""
+    if re.search(r"\[.*\]|\+", split) and split not in known:
+        raise SourceError(
+            f"-O split={split}: slices and sums of splits are for datasets of the hub; {what} has "
+            f"{', '.join(dict.fromkeys(known))}: name one of those, or none for all, and take the first with --limit"
+        )
 
 
 def _no_split(what: str, name: str, known: list[str]) -> SourceError:
@@ -152,6 +167,8 @@ def _of_objects(dataset: Any, uri: str, options: dict[str, Any], chosen: bool = 
     """Read what datasets has at hand; `chosen` says that it has chosen the split already, of which 'all' is one."""
     splits = dataset if isinstance(dataset, dict) else {None: dataset}
     wanted = options.get("split")
+    if wanted is not None and not chosen:
+        _refuse_slice(wanted, uri, [str(key if key is not None else one.split) for key, one in splits.items()])
     parts: list[Any] = []
     for key, one in splits.items():
         split = split_name(str(key if key is not None else one.split or wanted or "train"))
@@ -193,6 +210,15 @@ def _source(
     if columns.id is not None and not columns.id_given and not _unique(parts, columns.id):
         columns.metadata.append(columns.id)
         columns.id = None
+    if columns.label is not None and (length := _multi_hot(parts, columns.label)):
+        if options.get("label"):
+            text = f"a 0 or 1 for each of {length} classes, and nobody says their names: write names in their place"
+            raise UsageError(f"-O label={columns.label}: its lists hold {text}")
+        notes[f"columns of 0 and 1 that say no class's name ({columns.label})"] = 1
+        columns.metadata.append(columns.label)
+        columns.label = None
+    if columns.questions is not None:
+        columns.questions.first = _first_choice(parts, columns)
     given = options.get("bbox_format")
     order, relative = FORMATS[given or "coco"]
     folder, free = options.get("images"), bool(options.get("allow_outside_root"))
@@ -233,6 +259,12 @@ def _source(
         notes = {"rows": count, **notes}
     if columns.pictures_left_out:
         notes["columns of label pictures left out"] = len(columns.pictures_left_out)
+    for names, what in ((columns.metadata, "kept as metadata"), (columns.unread, "that are not read")):
+        if names:
+            more = ", ..." if len(names) > _LISTED else ""
+            notes[f"columns {what} ({', '.join(names[:_LISTED])}{more})"] = len(names)
+    if not kinds and (others := columns.metadata + columns.unread):
+        notes[_NO_LABELS] = len(others)
     if over := sum(len(getattr(part, "passed_over", ())) for part in parts):
         notes["kinds of other members"] = over
     return Source(
@@ -265,6 +297,38 @@ def _unique(parts: list[Any], column: str) -> bool:
     return len({as_id(id) for id in seen}) == len(seen)
 
 
+def _multi_hot(parts: list[Any], column: str) -> int:
+    """Return how many classes a column has a 0 or 1 for in every row; 0 where it holds something else."""
+    lengths: set[int] = set()
+    for part in parts:
+        feature = part.features.get(column)
+        if feature is None:
+            continue
+        if feature.depth != 1 or feature.inner.kind not in ("int", "float", "bool"):
+            return 0
+        for row in islice(part.rows([column], []), None if part.count is not None else _PROBED_ROWS):
+            value = row[column]
+            if value is not None:
+                lengths.add(len(value) if isinstance(value, list) and all(one in (0, 1) for one in value) else 0)
+            if len(lengths) > 1:
+                return 0
+    (length, *_) = lengths or {0}
+    return length if length > 1 else 0
+
+
+def _first_choice(parts: list[Any], columns: Columns) -> int | None:
+    """Return the number of the first choice, where all answers are numbers of choices; of a stream, the first ones."""
+
+    def all_asked() -> Iterator[tuple[Any, Choices]]:
+        for part in parts:
+            questions = only(columns, part.features).questions
+            if questions is not None and (questions.choices or questions.options):
+                rows = part.rows(questions.columns, [])
+                yield from asked(islice(rows, _PROBED_ROWS) if part.count is None else rows, questions)
+
+    return first_number(all_asked())
+
+
 def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, uri: str) -> None:
     """Hold the first boxes against the sizes of their images. Raises SourceError where they can't be of the format."""
     for part, reading in zip(parts, readings, strict=True):
@@ -276,7 +340,7 @@ def _check_boxes(parts: list[Any], readings: list[Reading], given: str | None, u
         pictures = columns.images[:1] if len(declared) < 2 else []
         sizes = partial(_sizes, columns, reading.places, Spool(f"{part.name}:probe"), pictures)
         rows = (
-            (row, partial(sizes, row), f"{part.name} row {number}")
+            (row, partial(sizes, row), f"{part.name} row {row.get(NUMBER, number)}")
             for number, row in enumerate(islice(part.rows(wanted, pictures), _PROBED_ROWS))
         )
         check_format(probes(rows, columns.objects), given, uri)
@@ -336,7 +400,7 @@ def _labels(parts: list[Any], readings: list[Reading]) -> tuple[frozenset[str], 
 
 
 def _names(values: list[Any]) -> Iterator[str]:
-    return (name for name in (class_name(value, []) for value in values) if name is not None)
+    return (name for name in (label_name(value, []) for value in values) if name is not None)
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
