@@ -429,10 +429,7 @@ def _reach(boxes: list[Probe], order: str, relative: bool) -> bool:
 
 
 def class_name(value: Any, names: list[str]) -> str | None:
-    """Return a class's name; None where there is no label: None, -1, a number that `names` doesn't reach, NaN, ''.
-
-    The same in text, as tables have it, is no label either.
-    """
+    """Return a class's name; None where there is no label: None, -1, a number that `names` doesn't reach, NaN, ''."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -445,12 +442,7 @@ def class_name(value: Any, names: list[str]) -> str | None:
         return str(value) if value != -1 else None
     if isinstance(value, float):
         return str(value)
-    return _said(value) if isinstance(value, str) else None
-
-
-def _said(text: str) -> str | None:
-    text = text.strip()
-    return None if text in ("", "-1", "nan", "NaN") else text
+    return value.strip() or None if isinstance(value, str) else None
 
 
 def label_name(value: Any, names: list[str]) -> str | None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from labels2chat.adapters.hf.columns import Questions, captions_in, objects_in, questions_in, sides_in
 from labels2chat.adapters.hf.features import Feature, learn
 from labels2chat.adapters.hf.files import split_name
-from labels2chat.adapters.hf.objects import FORMATS, Objects, class_name
+from labels2chat.adapters.hf.objects import FORMATS, Objects, label_name
 from labels2chat.adapters.hf.samples import add_objects, add_questions, pixels
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.errors import UsageError, did_you_mean
@@ -165,7 +165,7 @@ def _class_name(value: Any, floats: bool) -> str | None:
     """Return a class as text; None for none."""
     if floats and isinstance(value, str):
         value = float(value)
-    name = class_name(value, [])
+    name = label_name(value, [])
     return name if name is None or name.isascii() else unicodedata.normalize("NFC", name)
 
 
