@@ -5,7 +5,7 @@ said where it is done; a bad record never stops the reading, it becomes a proble
 
     layout    which files belong together      scan, parse, records    text to records
     labels    one file, grouped by image       spill                   the same for files larger than memory
-    folder    where the images are             attach, panoptic        records to the labels of a sample
+    places, folder   where the images are      attach, panoptic        records to the labels of a sample
 """
 
 from __future__ import annotations

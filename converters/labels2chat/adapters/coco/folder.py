@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.layout import folders
+from labels2chat.adapters.coco.places import children, levels, same, tokens_of, usual_places
 from labels2chat.errors import SourceError
 from labels2chat.types import Image, Problem
 
@@ -17,8 +18,6 @@ _PROBE = 20
 _FAR = 2000
 _AROUND = 500
 """Folders that are looked into where the images are in none of the usual places."""
-_ASIDE = {"annotations", "annotation", "labels", "coco"}
-"""Names of folders that may hold the labels of images elsewhere."""
 
 
 class Folder:
@@ -42,39 +41,79 @@ class Folder:
         first = [name for name in every[:_PROBE] if outside or not escapes(name)]
         nested = any(_relative(name, True) != name for name in first)
         flats = (False, True) if nested and _all_different(every) else (False,)
-        if given:
-            self.tried = [Path(given), *(place for place in [Path(given, token)] if token and place.is_dir())]
-        else:
-            self.tried = _usual_places(path, token)
+        self.path = path
         self.root = str(given) if given else None
+        self.tried: list[Path] = []
         self.several: list[Path] = []
-        """Places that have as many of the names, where only a wider look found any."""
-        self._choose(_present, first, flats)
-        if self.found == 0:  # a few names are nearly always there; where none of them is, all are looked for
-            self._choose(_listed, every, flats)
-        if self.found == 0 and every and not given:
-            self._look_around(_roots(path), every)
+        """Places that have as many of the names, of which none is taken."""
+        if given:
+            inside = Path(given, token)
+            self._search(
+                {Path(given): (0, 0), **({inside: (1, 0)} if token and inside.is_dir() else {})}, first, every, flats
+            )
+        tokens = tokens_of(path, token)
+        for level in [] if given else levels(path):
+            self._search(usual_places(path, level, tokens), first, every, flats)
+            if level.inside and self.found == 0 and every:
+                self._look_around(level.bases, every)
+            if self.found:
+                break
         self.begin = os.path.join(self.root or "", "")
         """What the path of a file in it begins with."""
+        self.note = "" if given or not self.root else self._where()
 
-    def _choose(self, count: Any, names: list[str], flats: tuple[bool, ...]) -> None:
-        """Take the place that has most of the names."""
+    def _search(
+        self, ranks: dict[Path, tuple[int, int]], first: list[str], every: list[str], flats: tuple[bool, ...]
+    ) -> None:
+        """Take the place that has most of the names; a few are nearly always there, else all are looked for."""
+        self.tried += ranks
+        self._choose(ranks, _present, first, every, flats)
+        if self.found == 0:
+            self._choose(ranks, _listed, every, every, flats)
+
+    def _choose(
+        self,
+        ranks: dict[Path, tuple[int, int]],
+        count: Any,
+        names: list[str],
+        every: list[str],
+        flats: tuple[bool, ...],
+    ) -> None:
         for flat in flats:
             relative = [_relative(name, flat) for name in names]
-            for place in self.tried:
-                hits = count(place, relative)
-                if hits > self.found:
-                    self.found, self.root, self.flat = hits, str(place), flat
+            best = _best({place: count(place, relative) for place in ranks}, self.found)
+            if len(best) > 1 and count is _present and len(every) > len(names):
+                rest = [_relative(name, flat) for name in every]
+                best = _best({place: _listed(place, rest) for place in best}, 0) or best
+            likely = min((ranks[place] for place in best), default=None)
+            best = same(place for place in best if ranks[place] == likely)
+            if best:
+                self._take(best, count(best[0], relative), flat)
 
-    def _look_around(self, roots: list[Path], names: list[str]) -> None:
+    def _look_around(self, bases: list[Path], names: list[str]) -> None:
         """Take the one folder that has most of the names, of those inside the folders around the annotation file."""
-        places = dict.fromkeys(place for root in roots for child in folders(root) for place in _children(child, ""))
-        counted = [(place, _listed(place, names)) for place in islice(places, _AROUND)]
-        most = max((count for _, count in counted), default=0)
-        best = [place for place, count in counted if count == most] if most else []
-        if len(best) == 1:
-            self.found, self.root = most, str(best[0])
-        self.several = best[1:] and best
+        places = dict.fromkeys(place for base in bases for child in folders(base) for place in children(child))
+        counts = {place: _listed(place, names) for place in islice(places, _AROUND)}
+        if best := same(_best(counts, 0)):
+            self._take(best, counts[best[0]], False)
+
+    def _take(self, best: list[Path], found: int, flat: bool) -> None:
+        """Take the only place; where there are several, none."""
+        self.found, self.flat = found, flat
+        self.root, self.several = (str(best[0]), []) if len(best) == 1 else (None, best)
+
+    def _where(self) -> str:
+        """Say where the images are, seen from the annotation file; '' where they lie beside it."""
+        place = os.path.relpath(self.root or ".", self.path.parent).replace(os.sep, "/")
+        return "" if place == "." else place
+
+    def count_found(self, images: list[Any]) -> int:
+        """Count the images that are in the folder."""
+        if self.root is None:
+            return 0
+        return _listed(
+            Path(self.root), [_relative(image.file_name, self.flat) for image in images if image.file_name], None
+        )
 
     def count_urls(self, images: list[Any]) -> int:
         """Count the images that `place` gives a URL."""
@@ -115,14 +154,20 @@ def _present(place: Path, names: list[str]) -> int:
     return sum(os.path.isfile(place / name) for name in names)
 
 
-def _listed(place: Path, names: list[str]) -> int:
+def _listed(place: Path, names: list[str], most: int | None = _FAR) -> int:
     """Count the names that a folder has; of names with folders of their own, some."""
     nested = [name for name in names if "/" in name]
-    some = [name for name in nested[:: max(1, len(nested) // _FAR)] if not escapes(name)]
+    some = [name for name in nested[:: max(1, len(nested) // most) if most else 1] if not escapes(name)]
     try:
         return len(set(os.listdir(place)).intersection(names)) + _present(place, some)
     except OSError:
         return 0
+
+
+def _best(counts: dict[Path, int], least: int) -> list[Path]:
+    """Return the places with most of the names, if that is more than the least."""
+    most = max(counts.values(), default=0)
+    return [place for place, count in counts.items() if count == most] if most > least else []
 
 
 def _relative(name: str, flat: bool) -> str:
@@ -133,51 +178,3 @@ def _relative(name: str, flat: bool) -> str:
 def _all_different(names: list[str]) -> bool:
     """Whether the names differ without their folders too: a/1.jpg and b/1.jpg would be taken for one file."""
     return len({_relative(name, True) for name in names}) == len(names)
-
-
-def _usual_places(path: Path, token: str) -> list[Path]:
-    """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne, Roboflow and PoseTrack around an annotation file."""
-    near, roots = path.parent, _roots(path)
-    above = roots[0]
-    tokens = [re.split(r"[_.]", path.stem)[-1], token, *([near.name] if len(roots) > 1 else [])]
-    tokens = [token for token in dict.fromkeys(tokens) if token]
-    places = [
-        place
-        for token in tokens
-        for root in roots
-        for place in (
-            root / "images" / token,
-            root / token,
-            root / token / "images",
-            near / token,
-            near / "images" / token,
-        )
-    ]
-    places += [
-        child
-        for root in roots
-        for folder in (root, root / "images")
-        for child in _children(folder, tuple(token.lower() for token in tokens))  # train: train2017
-    ]
-    places += [above / "images", near / "images", near / "data", above / "data", near, above]
-    places += [roots[-1] / "images", roots[-1]]
-    beside = _children(near, "")
-    if near.name.lower() in _ASIDE and not beside:  # COCO/train.json beside PNG/: any folder may be the one
-        beside = _children(above, "")
-    return [place for place in dict.fromkeys([*places, *beside]) if place.is_dir()]
-
-
-def _roots(path: Path) -> list[Path]:
-    """List the folders that may be the dataset's, around an annotation file."""
-    near = path.parent
-    above = near / ".." if near.name in ("", "..") else near.parent
-    return [above, above.parent] if above.name.lower() in _ASIDE else [above]  # annotations/train/instances.json
-
-
-def _children(folder: Path, start: str | tuple[str, ...]) -> list[Path]:
-    """List the folders in a folder whose names begin so."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / e.name for e in entries if e.name.lower().startswith(start) and e.is_dir())
-    except OSError:
-        return []

@@ -121,6 +121,8 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     found.frame, found.rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
     if by_url := folder.count_urls(labels[0].images):
         found.notes["images_by_url"] = by_url
+    if folder.note:
+        found.notes[f"images found in {folder.note}"] = folder.count_found(labels[0].images)
     return found
 
 
