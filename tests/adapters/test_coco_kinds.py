@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image as Pillow
 
-from labels2chat import masks
+from labels2chat import convert, masks
 from labels2chat.adapters import read
 from labels2chat.errors import CODES, SourceError, UsageError
 from labels2chat.types import Annotation, Keypoint, Sample, Source
@@ -223,9 +223,36 @@ def test_ignored_objects_can_be_left_out(key: str, make_coco: MakeCoco) -> None:
     path = make_coco(annotations=records)
     kept = [[a.attributes.get(key) for a in sample.annotations or ()] for sample in read(f"coco:{path}")]
     assert kept == [[0, 1], [True]]
-    left = [sample.annotations for sample in read(f"coco:{path}", drop_ignored="true")]
-    assert [a.id for a in left[0] or ()] == [1]
-    assert left[1] is None  # something is there, so this is no negative
+    for low_memory in (False, True):
+        source = read(f"coco:{path}", drop_ignored="true", low_memory=low_memory)
+        first, second = source
+        assert [a.id for a in first.annotations or ()] == [1]
+        assert second.annotations is None  # something is there, so this is no negative
+        assert [sample.not_exhaustive for sample in source] == [["cat"], ["cat"]]
+        assert source.notes["ignored_objects_left_out"] == 2
+    assert "ignored_objects_left_out" not in read(f"coco:{path}").notes
+
+
+def test_a_class_that_lost_its_only_object_is_not_answered_no(make_coco: MakeCoco, tmp_path: Path) -> None:
+    ignored = box(id=1, category_id=3, ignore=1)
+    broken = box(id=2, category_id=3, bbox=[1, 2, 3, 4, 5])
+    for record, options in ((ignored, {"drop_ignored": True}), (broken, {})):
+        path = make_coco(annotations=[record, box(id=3)], images=[image()])
+        convert(f"coco:{path}", "presence", tmp_path / "out", options=options, overwrite=True)
+        assert "dog" not in "".join(file.read_text() for file in (tmp_path / "out").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("category", "doubted"), [(3, ["dog"]), ("3", ["dog"]), (99, []), (None, []), ([3], [])], ids=repr
+)
+def test_the_class_of_an_annotation_that_can_not_be_read_is_in_doubt(
+    category: Any, doubted: list[str], low_memory: str, make_coco: MakeCoco
+) -> None:
+    records = [box(id=1, category_id=category, bbox=[1, 2, 3, 4, 0.5]), box(id=2)]
+    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=records)}", low_memory=low_memory)
+    assert sample.not_exhaustive == doubted
+    assert [a.id for a in sample.annotations or ()] == [2]
 
 
 def test_all_boxes_of_an_image_lost_is_no_negative(make_coco: MakeCoco) -> None:
@@ -630,3 +657,48 @@ def test_walks_share_nothing(make_coco: MakeCoco) -> None:
         sample.metadata["new"] = 1
     assert list(source) == before
     assert replace(only(source), attributes={}) == replace((before[0].annotations or [])[0], attributes={})
+
+
+# classes that are none
+
+ROOTED = [
+    {"id": 0, "name": "animals", "supercategory": "none"},
+    {"id": 1, "name": "cat", "supercategory": "animals"},
+    {"id": 3, "name": "dog", "supercategory": "animals"},
+]
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("categories", "annotations", "left_out"),
+    [
+        pytest.param(ROOTED, [box()], ["animals"], id="Roboflow"),
+        pytest.param(ROOTED, [], ["animals"], id="no annotation"),
+        pytest.param(ROOTED, [box(category_id=0)], [], id="an object of it"),
+        pytest.param(ROOTED, [box(category_id="0")], [], id="in quotes"),
+        pytest.param(
+            [{**record, "supercategory": record["name"]} for record in ROOTED], [box()], [], id="each its own"
+        ),
+        pytest.param([{**record, "supercategory": None} for record in ROOTED], [box()], [], id="none"),
+        pytest.param([{**record, "supercategory": ["animals"]} for record in ROOTED], [box()], [], id="a list"),
+        pytest.param(ROOTED[:1], [], [], id="alone"),
+    ],
+)
+def test_a_supercategory_that_nothing_bears_is_no_class(
+    categories: list[Record], annotations: list[Record], left_out: list[str], low_memory: str, make_coco: MakeCoco
+) -> None:
+    path = make_coco(categories=categories, annotations=annotations)
+    source = read(f"coco:{path}", low_memory=low_memory)
+    names = [record["name"] for record in categories]
+    assert source.categories == [name for name in names if name not in left_out]
+    assert list(source.category_ids) == source.categories
+    assert [key for key in source.notes if "supercategory" in key] == [
+        f"no class but a supercategory: {name}" for name in left_out
+    ]
+
+
+def test_a_supercategory_that_another_split_bears_is_a_class(make_coco: MakeCoco, tmp_path: Path) -> None:
+    make_coco("data/train/_annotations.coco.json", categories=ROOTED)
+    make_coco("data/valid/_annotations.coco.json", categories=ROOTED, annotations=[box(category_id=0)])
+    assert read(f"coco:{tmp_path}/data").categories == ["animals", "cat", "dog"]
+    assert read(f"coco:{tmp_path}/data", split="train").categories == ["cat", "dog"]

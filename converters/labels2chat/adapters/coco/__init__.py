@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from labels2chat.adapters.coco.labels import unused_roots
 from labels2chat.adapters.coco.layout import TASKS, Member, is_coco, is_coco_folder, members, split_of
 from labels2chat.adapters.coco.sets import ImageSet, open_set, png_sizes, sum_notes
 from labels2chat.errors import SourceError, UsageError
@@ -74,17 +76,18 @@ def read(path: str, **options: Any) -> Source:
     if len(sets) > 1:
         for each in sets:
             each.prefix = f"{each.split}/"  # every split may number its images from 0
+    roots = unused_roots([labels for each in sets for labels in each.labels])
     source = Source(
         uri=f"coco:{path}",
         adapter="coco",
         read=lambda: (sample for each in sets for sample in each.samples()),
         fingerprint=lambda: _digest(sets),
         kinds=frozenset().union(*(each.kinds for each in sets)),
-        category_ids={n: id for each in reversed(sets) for id, n in each.labels[0].categories.names.items()},
-        categories=list(dict.fromkeys(name for each in sets for name in each.categories)),
+        category_ids={n: id for each in reversed(sets) for id, n in _ids(each) if n not in roots},
+        categories=list(dict.fromkeys(name for each in sets for name in each.categories if name not in roots)),
         exhaustive=all(each.exhaustive for each in sets),
         count=sum(len(each.labels[0].images) for each in sets),
-        notes=sum_notes([each.notes for each in sets]),
+        notes=sum_notes([*(each.notes for each in sets), {f"no class but a supercategory: {n}": 1 for n in roots}]),
         problems=[problem for each in sets for problem in each.problems(several=len(sets) > 1)],
         licenses=list(dict.fromkeys(name for each in sets for name in each.labels[0].licenses.values())),
     )
@@ -93,6 +96,10 @@ def read(path: str, **options: Any) -> Source:
         if bad:
             raise SourceError(f"{path}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
     return source
+
+
+def _ids(each: ImageSet) -> Iterable[tuple[Any, str]]:
+    return each.labels[0].categories.names.items()
 
 
 def _members(path: Path, options: dict[str, Any]) -> list[Member]:

@@ -43,7 +43,10 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
     names, more, corners = labels.categories.names, bool(labels.keys), how.corners
     sound = labels.sound and not corners
     annotations: list[Annotation] = []
-    sample.problems.extend(bad)
+    for fallen in bad:
+        sample.problems.append(fallen.problem)
+        if (name := _category(fallen, labels.categories)) is not None:
+            sample.doubt([name])
     lost = len(bad)
     for record in records:
         bbox, category, outline = record.bbox, names.get(record.category_id), record.segmentation
@@ -218,7 +221,25 @@ def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categor
             attributes.setdefault(key, value)
     if record.rest:
         attributes.update(plain(record.rest))
-    return not (how.drop_ignored and any(is_set(attributes.get(key)) for key in IGNORED))
+    if how.drop_ignored and _ignored(attributes):
+        sample.doubt([made.category])
+        return False
+    return True
+
+
+def count_ignored(labels: Labels) -> int:
+    """Count the objects of a file that are to be ignored."""
+    found = 0
+    for _, record in labels.records():
+        for each in _segments(record, Shape(Segment))[0] if record.segments_info is not None else (record,):
+            given = plain(each.attributes)
+            said = {key: plain(getattr(each, field)) for field, key in each.others if key in IGNORED}
+            found += _ignored(said | (given if isinstance(given, dict) else {}) | (each.rest or {}))
+    return found
+
+
+def _ignored(attributes: dict[str, Any]) -> bool:
+    return any(is_set(attributes.get(key)) for key in IGNORED)
 
 
 def _join(annotations: list[Annotation], more: list[Annotation]) -> list[Annotation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from msgspec import Raw, Struct
 
 from labels2chat.adapters.coco.grouping import Grouped
-from labels2chat.adapters.coco.parse import Content, parse, parse_results
+from labels2chat.adapters.coco.parse import Content, Lost, parse, parse_results
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import plain
 from labels2chat.errors import RecordError, SourceError
@@ -42,6 +42,8 @@ class Categories(Struct):
     things: dict[str, bool]
     """Whether a class is a thing or stuff, where the file says so."""
     notes: dict[str, int]
+    roots: frozenset[str]
+    """Names that are the supercategory of another class: Roboflow lists it first, as if it were a class."""
 
 
 class Labels(Struct):
@@ -54,7 +56,7 @@ class Labels(Struct):
     categories: Categories
     licenses: dict[Any, str]
     groups: Groups
-    bad: dict[Any, list[Problem]]
+    bad: dict[Any, list[Lost]]
     """The annotations of an image that can't be read."""
     kinds: set[str]
     looked: bool
@@ -106,7 +108,8 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
     )
     kinds: set[str] = set()
     add_kinds(kinds, content.annotations, content.keys)
-    labels = finish(content, at, images, merged, groups, groups.orphans, kinds, found)
+    used = map(attrgetter("category_id"), content.annotations)
+    labels = finish(content, at, images, merged, groups, groups.orphans, kinds, found, used)
     labels.sound = not labels.keys and all_sound(content.annotations)
     return labels
 
@@ -120,16 +123,21 @@ def finish(
     orphans: list[Any],
     kinds: set[str],
     found: Counter[str],
+    used: Iterable[Any],
 ) -> Labels:
-    """Put together what both ways of reading have found."""
+    """Put together what both ways of reading have found; `used` are the category ids of the annotations."""
     categories = name_categories(content.categories, path)
+    if categories.roots:
+        nowhere = "segments_info" not in content.keys
+        ids = chain(used, (lost.category_id for _, lost in content.bad))
+        categories.roots = categories.roots.difference(map(categories.names.get, ids)) if nowhere else frozenset()
     known = {str(image.id): image.id for image in images} | {str(id): first for id, first in merged.items()}
-    problems, bad = list(content.problems), dict[Any, list[Problem]]()
-    for text, problem in content.bad:
+    problems, bad = list(content.problems), dict[Any, list[Lost]]()
+    for text, lost in content.bad:
         if text in known:
-            bad.setdefault(known[text], []).append(problem)
+            bad.setdefault(known[text], []).append(lost)
         else:
-            problems.append(problem)
+            problems.append(lost.problem)
     for record in orphans:
         message = f"image_id {record.image_id!r} is not among the images"
         problems.append(Problem("annotation.orphan", message, f"annotation {record.id}"))
@@ -213,7 +221,16 @@ def name_categories(categories: list[Any], path: Path) -> Categories:
         "categories_without_name": nameless,
         "categories_merged_by_name": len(names) - len(set(names.values())),
     }
-    return Categories({str(id): name for id, name in names.items()} | names, points, things, notes)
+    above = ((category.supercategory, names[category.id]) for category in categories)
+    roots = {parent for parent, name in above if isinstance(parent, str) and parent != name}
+    every = {str(id): name for id, name in names.items()} | names
+    return Categories(every, points, things, notes, frozenset(roots.intersection(names.values())))
+
+
+def unused_roots(files: list[Labels]) -> list[str]:
+    """Return the classes that are another's supercategory and of which no file has an object."""
+    names = dict.fromkeys(name for each in files for name in each.categories.roots)
+    return [n for n in names if all(n in f.categories.roots for f in files if n in f.categories.names.values())]
 
 
 def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -27,6 +27,14 @@ _BASES = {"images": Image, "annotations": Annotation, "categories": Category}
 _ANNOTATIONS = re.compile(rb'"annotations"\s*+:\s*+(?=\[)')
 
 
+class Lost(NamedTuple):
+    """An annotation that can't be read."""
+
+    problem: Problem
+    category_id: Any
+    """Of what it is, where it says so."""
+
+
 class Content:
     """The records of one file, and what is wrong with it."""
 
@@ -38,8 +46,8 @@ class Content:
         self.lists: set[str] = set()
         """Which of the lists the file has, be they empty."""
         self.problems: list[Problem] = []
-        self.bad: list[tuple[str, Problem]] = []
-        """(image_id as text, problem) of the annotations that can't be read."""
+        self.bad: list[tuple[str, Lost]] = []
+        """Each annotation that can't be read, with its image_id as text."""
         self.lost = 0
         """How many annotations can't be read."""
         self.shapes = {key: Shape(base, Raw if key == "annotations" else Any) for key, base in _BASES.items()}
@@ -74,7 +82,8 @@ class Content:
         image = given.get("image_id")
         self.lost += key == "annotations"
         if key == "annotations" and isinstance(image, int | str):
-            self.bad.append((str(image), problem))
+            category = given.get("category_id")
+            self.bad.append((str(image), Lost(problem, category if isinstance(category, int | str | float) else None)))
         else:
             self.problems.append(problem)
         return None

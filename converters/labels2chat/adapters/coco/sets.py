@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labels2chat.adapters.coco.attach import How, attach
+from labels2chat.adapters.coco.attach import How, attach, count_ignored
 from labels2chat.adapters.coco.corners import Sizes, like_corners
 from labels2chat.adapters.coco.folder import Folder
 from labels2chat.adapters.coco.labels import Labels, ids_of, load
@@ -121,6 +121,8 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     found.frame, found.rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
     if by_url := folder.count_urls(labels[0].images):
         found.notes["images_by_url"] = by_url
+    if ignored := sum(map(count_ignored, labels)) if options.get("drop_ignored") else 0:
+        found.notes["ignored_objects_left_out"] = ignored
     if folder.note:
         found.notes[f"images found in {folder.note}"] = folder.count_found(labels[0].images)
     return found

@@ -84,12 +84,14 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     index.execute("BEGIN")
     kinds: set[str] = set()
     found: Counter[str] = Counter()
+    classes: set[Any] = set()
     records: list[Any] = []
     rows: list[tuple[Any, Any, int, int]] = []
 
     def flush() -> None:
         index.executemany("INSERT INTO annotation VALUES (?, ?, ?, ?)", rows)
         add_kinds(kinds, records, content.keys)
+        classes.update(record.category_id for record in records)
         found["annotations"] += len(records)
         found["crowd"] += sum(is_set(record.iscrowd) for record in records if record.iscrowd)
         rows.clear()
@@ -131,7 +133,7 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     found["images_without_annotations"] = sum(used.isdisjoint(groups.keys(image.id)) for image in images)
     ((twice,),) = index.execute("SELECT count(id) - count(DISTINCT id) FROM annotation")
     found["duplicate_annotation_ids"] = twice
-    return finish(content, path, images, merged, groups, orphans, kinds, found)
+    return finish(content, path, images, merged, groups, orphans, kinds, found, classes)
 
 
 def _key(id: Any) -> Any:
