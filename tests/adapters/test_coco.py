@@ -495,14 +495,35 @@ def test_a_captions_file_needs_no_categories_key(make_coco: MakeCoco) -> None:
     assert [sample.captions for sample in source] == [["A cat."]]
 
 
-def test_a_box_with_a_caption_stays_a_box(make_coco: MakeCoco) -> None:
-    annotations = [box(id=1, caption="the left cat"), box(id=2, caption="")]
+def test_a_caption_of_a_box_is_the_object_s(make_coco: MakeCoco) -> None:
+    annotations = [
+        box(id=1, caption=" the left\ncat"),
+        box(id=2, caption=""),
+        box(id=3, caption="the best cat", attributes={"caption": "not this"}),
+        box(id=4, caption=None),
+    ]
     source = read(f"coco:{make_coco(images=[image()], annotations=annotations)}")
     (sample,) = source
-    assert [a.id for a in sample.annotations or ()] == [1, 2]
-    assert sample.captions == ["the left cat"]
-    assert source.kinds == {"boxes", "captions"}
+    assert [(a.id, a.attributes) for a in sample.annotations or ()] == [
+        (1, {"caption": "the left cat"}),
+        (2, {}),
+        (3, {"caption": "the best cat"}),
+        (4, {}),
+    ]
+    assert sample.captions == []
+    assert source.kinds == {"boxes", "attributes"}
     assert found(source) == [("caption.empty", "annotation 2")]
+
+
+@pytest.mark.parametrize(("template", "params"), [("caption-region", {}), ("refer", {"phrase": "caption"})])
+def test_captions_of_boxes_fit_the_templates_of_regions(
+    template: str, params: Record, make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    path = make_coco(images=[image()], annotations=[box(id=1, caption="the left cat"), caption("A cat.")])
+    assert read(f"coco:{path}").kinds == {"boxes", "attributes", "captions"}
+    convert(f"coco:{path}", template, tmp_path / "out", params=params)
+    (lines,) = (tmp_path / "out").glob("train*.jsonl")
+    assert "the left cat" in lines.read_text().lower()
 
 
 def test_an_annotation_without_box_and_outline_is_a_class_of_the_image(make_coco: MakeCoco) -> None:

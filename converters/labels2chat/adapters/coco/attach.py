@@ -50,7 +50,7 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
     lost = len(bad)
     for record in records:
         bbox, category, outline = record.bbox, names.get(record.category_id), record.segmentation
-        if bbox is None or category is None or (more and record.caption is not None):
+        if bbox is None or category is None:
             lost += _attach_other(sample, annotations, record, labels, how)
             continue
         if not sound:
@@ -77,14 +77,13 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
 def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
     """Add a caption, a class, segments, or an object whose box isn't simply there; return how many were lost."""
     place = f"annotation {record.id}"
-    if record.caption is not None:
-        text = " ".join(record.caption.split())  # real captions hold line ends and double spaces
+    if record.caption is not None and record.bbox is None:
+        text = _text(record.caption)
         if text:
             sample.captions.append(text)
         else:
             sample.problems.append(Problem("caption.empty", "no text", place))
-        if record.bbox is None:
-            return 0
+        return 0
     if record.segments_info is not None:
         return _attach_segments(sample, annotations, record, labels, how)
     category = _category(record, labels.categories)
@@ -215,6 +214,11 @@ def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categor
             attributes.update(given)
         elif given:
             attributes["attributes"] = given
+    if record.caption is not None:  # of a record with a box it means the object, as in RefCOCO
+        if text := _text(record.caption):
+            attributes["caption"] = text
+        else:
+            sample.problems.append(Problem("caption.empty", "no text", f"annotation {record.id}"))
     for field, key in record.others:
         value = getattr(record, field)
         if value is not None and (value := plain(value)) is not None:
@@ -240,6 +244,10 @@ def count_ignored(labels: Labels) -> int:
 
 def _ignored(attributes: dict[str, Any]) -> bool:
     return any(is_set(attributes.get(key)) for key in IGNORED)
+
+
+def _text(caption: str) -> str:
+    return " ".join(caption.split())  # real captions hold line ends and double spaces
 
 
 def _join(annotations: list[Annotation], more: list[Annotation]) -> list[Annotation]:

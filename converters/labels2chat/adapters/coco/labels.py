@@ -241,8 +241,10 @@ def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> 
     drawn = (record for record in annotations if record.segmentation is not None)
     if "masks" not in kinds and any(outlined(record) for record in drawn):
         kinds.add("masks")
-    if "caption" in keys and "captions" not in kinds and any(record.caption is not None for record in annotations):
-        kinds.add("captions")
+    if "caption" in keys:
+        told = [record for record in annotations if record.caption is not None]
+        kinds |= {"captions"} if any(record.bbox is None for record in told) else set()
+        kinds |= {"attributes"} if any(record.bbox is not None and record.caption.strip() for record in told) else set()
     if "keypoints" in keys and "keypoints" not in kinds and any(_has_points(record) for record in annotations):
         kinds.add("keypoints")
     described = [field for field in keys.values() if field not in _NO_ATTRIBUTES]
