@@ -52,6 +52,11 @@ LAYOUTS: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     ("coco-annotator", {"annotations.json": "images"}, ["train"]),
     ("any name", {"fish.json": "."}, ["train"]),
+    (
+        "splits before another word",
+        {"train_annotations.json": "images/train", "val_annotations.json": "images/val"},
+        ["train", "val"],
+    ),
     ("splits in the root", {"train.json": "train", "val.json": "val"}, ["train", "val"]),
 ]
 

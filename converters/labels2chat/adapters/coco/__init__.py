@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.labels import unused_roots
-from labels2chat.adapters.coco.layout import TASKS, Member, is_coco, is_coco_folder, members, split_of
+from labels2chat.adapters.coco.layout import TASKS, Member, is_coco, is_coco_folder, members, split_of, token_in
 from labels2chat.adapters.coco.sets import ImageSet, open_set, png_sizes, sum_notes
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.types import Option, Source
@@ -113,7 +113,7 @@ def _members(path: Path, options: dict[str, Any]) -> list[Member]:
     elif tasks:
         raise UsageError(f"-O tasks is for folders; {path} is a file: merge others with -O captions=FILE and the like")
     else:
-        found = [Member(split_of(path), "", [path])]
+        found = [Member(split_of(path), token_in(path.stem), [path])]
     if merged and len(found) > 1:
         raise UsageError(
             f"{path} has the splits {', '.join(member.split for member in found)}: files can be merged into one only "

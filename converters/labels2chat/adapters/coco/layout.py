@@ -27,9 +27,18 @@ from labels2chat.lfs import POINTER
 TASKS = ("instances", "keypoints", "panoptic", "stuff", "captions", "labels", "image_info")
 """What a file holds by its name, in the order in which one is chosen."""
 
-_WORDS = "train|training|val|valid|validation|test-dev|test|dev|minival|trainval"
+_WORDS = "train|training|val|valid|validation|test-dev|test|testing|dev|minival|trainval|valminusminival"
 _SPLIT = re.compile(rf"(?:^|[_.-])(({_WORDS})[0-9]*)$", re.IGNORECASE)
-_SPLITS = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "test-dev": "test"}
+_INSIDE = re.compile(rf"(?<![^\W\d_])(?:{_WORDS})(?![^\W\d_])[0-9]*", re.IGNORECASE)
+_SPLITS = {
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "valminusminival": "val",
+    "training": "train",
+    "testing": "test",
+    "test-dev": "test",
+}
 _TASK = re.compile(r"(instances|person_keypoints|keypoints|panoptic|stuff|captions|labels|image_info)(?:[_.-]|$)")
 _KEYS = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
 _CATEGORIES = re.compile(rb'"categories"\s*:\s*\[\s*\{')
@@ -119,9 +128,15 @@ def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
 
 def split_of(path: Path) -> str:
     """Return the split that a file's name says, or its folder's in Roboflow's layout; train where neither does."""
-    stem = path.parent.name if path.stem.startswith("_annotations") else path.stem
-    match = _SPLIT.search(stem)
-    return _split(match[1] if match else "")
+    return _split(token_in(path.parent.name if path.stem.startswith("_annotations") else path.stem))
+
+
+def token_in(stem: str) -> str:
+    """Return the split as a name has it, at its end or anywhere if only one is meant: val2017; '' where none is."""
+    if match := _SPLIT.search(stem):
+        return match[1]
+    words = _INSIDE.findall(stem)
+    return words[0] if len(set(map(_split, words))) == 1 else ""
 
 
 def task_of(path: Path) -> str:
@@ -138,10 +153,10 @@ def _split(token: str) -> str:
 
 
 def _token(path: Path, folder: Path) -> str:
-    match = _SPLIT.search(path.stem)
-    if not match and path.parent != folder:
-        match = _SPLIT.fullmatch(path.parent.name)
-    return match[1] if match else ""
+    token = token_in(path.stem)
+    if not token and path.parent != folder and (match := _SPLIT.fullmatch(path.parent.name)):
+        token = match[1]
+    return token
 
 
 def _files(folder: Path) -> Iterator[Path]:
