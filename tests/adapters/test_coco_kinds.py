@@ -702,3 +702,33 @@ def test_a_supercategory_that_another_split_bears_is_a_class(make_coco: MakeCoco
     make_coco("data/valid/_annotations.coco.json", categories=ROOTED, annotations=[box(category_id=0)])
     assert read(f"coco:{tmp_path}/data").categories == ["animals", "cat", "dog"]
     assert read(f"coco:{tmp_path}/data", split="train").categories == ["cat", "dog"]
+
+
+# CVAT's turned rectangles
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("turn", "keys", "bbox"),
+    [
+        (90, {}, (45, 15, 10, 40)),
+        (270.0, {}, (45, 15, 10, 40)),
+        (-90, {}, (45, 15, 10, 40)),
+        (45, {}, (50 - 17.6776695, 35 - 17.6776695, 35.355339, 35.355339)),
+        (180, {}, (30, 30, 40, 10)),
+        (0.0, {}, (30, 30, 40, 10)),
+        ("90", {}, (30, 30, 40, 10)),
+        (math.nan, {}, (30, 30, 40, 10)),
+        (90, {"segmentation": [[45, 15, 55, 15, 55, 55]]}, (30, 30, 40, 10)),  # the outline has the box
+        (90, {"segmentation": []}, (45, 15, 10, 40)),
+    ],
+)
+def test_a_turned_rectangle_is_enclosed(
+    turn: Any, keys: Record, bbox: tuple[float, ...], low_memory: str, make_coco: MakeCoco
+) -> None:
+    records = [box(bbox=[30, 30, 40, 10], attributes={"occluded": False, "rotation": turn}, **keys)]
+    path = make_coco(annotations=records, images=[image(width=100, height=100)])
+    source = read(f"coco:{path}", low_memory=low_memory)
+    assert only(source).bbox == pytest.approx(bbox)
+    assert source.notes.get("turned_boxes_enclosed", 0) == (bbox != (30, 30, 40, 10))
+    assert problems(source) == []

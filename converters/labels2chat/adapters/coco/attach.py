@@ -16,6 +16,7 @@ from labels2chat.adapters.coco.labels import SHORT, Categories, Labels, is_set, 
 from labels2chat.adapters.coco.panoptic import segment_masks
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import Segment, Shape, plain
+from labels2chat.adapters.coco.turned import enclose, turn_of
 from labels2chat.errors import RecordError
 from labels2chat.types import Annotation, Box, Problem, Sample
 
@@ -212,6 +213,8 @@ def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categor
         given = plain(record.attributes)
         if isinstance(given, dict):
             attributes.update(given)
+            if made.bbox is not None and made.segmentation is None and (turn := turn_of(given)):
+                made.bbox = enclose(made.bbox, turn)
         elif given:
             attributes["attributes"] = given
     if record.caption is not None:  # of a record with a box it means the object, as in RefCOCO

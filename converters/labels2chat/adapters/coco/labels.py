@@ -17,6 +17,7 @@ from labels2chat.adapters.coco.grouping import Grouped
 from labels2chat.adapters.coco.parse import Content, Lost, parse, parse_results
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import plain
+from labels2chat.adapters.coco.turned import count_turned
 from labels2chat.errors import RecordError, SourceError
 from labels2chat.types import Problem
 
@@ -106,6 +107,8 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
         images_without_annotations=sum(not groups.get(image.id) for image in images),
         duplicate_annotation_ids=len(content.annotations) - nameless - len(ids - {None}),
     )
+    if "attributes" in content.keys:
+        found["turned"] = count_turned(content.annotations, outlined)
     kinds: set[str] = set()
     add_kinds(kinds, content.annotations, content.keys)
     used = map(attrgetter("category_id"), content.annotations)
@@ -149,6 +152,7 @@ def finish(
         "merged_images": len(merged),
         "duplicate_annotation_ids": found["duplicate_annotation_ids"],
         **categories.notes,
+        "turned_boxes_enclosed": found["turned"],
         "unreadable_values": found["unreadable_values"],
     }
     objects = bool(kinds & {"boxes", "masks", "keypoints"})

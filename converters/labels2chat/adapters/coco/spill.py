@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from weakref import finalize
 
-from labels2chat.adapters.coco.labels import Labels, add_kinds, finish, is_set, unique_images
+from labels2chat.adapters.coco.labels import Labels, add_kinds, finish, is_set, outlined, unique_images
 from labels2chat.adapters.coco.parse import Content, numbered, refuse_list, release, view
 from labels2chat.adapters.coco.scan import NotPlainError
+from labels2chat.adapters.coco.turned import count_turned
 from labels2chat.errors import SourceError
 
 _BATCH = 10_000
@@ -91,6 +92,7 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     def flush() -> None:
         index.executemany("INSERT INTO annotation VALUES (?, ?, ?, ?)", rows)
         add_kinds(kinds, records, content.keys)
+        found["turned"] += count_turned(records, outlined) if "attributes" in content.keys else 0
         classes.update(record.category_id for record in records)
         found["annotations"] += len(records)
         found["crowd"] += sum(is_set(record.iscrowd) for record in records if record.iscrowd)
