@@ -848,6 +848,26 @@ def test_corners_of_an_image_without_a_size_are_told_by_its_file(make_coco: Make
     assert len(boxes(read(f"coco:{path}"))) == 6
 
 
+FRACTIONS = [[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1], [0.25, 0.5, 0.1, 1.004]]
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize("options", [{}, {"bbox_format": "xyxy"}], ids=str)
+def test_fractions_are_refused(options: Record, low_memory: str, make_coco: MakeCoco) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=bbox) for n, bbox in enumerate(FRACTIONS)])
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{path}", low_memory=low_memory, **options)
+    said = "all 3 boxes lie within 0 and 1: if they are fractions, multiply them by the image's width and height"
+    assert said in one_line(caught.value, path)
+    assert len(boxes(read(f"coco:{path}", bbox_format="xywh"))) == 3
+
+
+@pytest.mark.parametrize("other", [[1, 1, 2, 1], [0, 0, 1, 1.5], [-1, 0, 1, 1]], ids=str)
+def test_boxes_that_are_no_fractions(other: list[float], make_coco: MakeCoco) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=bbox) for n, bbox in enumerate([*FRACTIONS, other])])
+    assert len(boxes(read(f"coco:{path}"))) == 4
+
+
 @pytest.mark.parametrize(
     ("extra", "labels", "codes"),
     [

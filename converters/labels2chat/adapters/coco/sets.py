@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.attach import How, attach, count_ignored
-from labels2chat.adapters.coco.corners import Sizes, like_corners
+from labels2chat.adapters.coco.corners import Sizes, like_corners, like_fractions
 from labels2chat.adapters.coco.folder import Folder
 from labels2chat.adapters.coco.labels import Labels, ids_of, load
 from labels2chat.adapters.coco.layout import Member
@@ -112,6 +112,10 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
         bool(options.get("allow_outside_root")),
         bool(options.get("urls")),
     )
+    if options.get("bbox_format") != "xywh":
+        for each in labels:
+            if fault := like_fractions(record.bbox for _, record in each.records() if record.bbox is not None):
+                raise SourceError(f"{each.path}: {fault}")
     if options.get("bbox_format") is None:
         for each in labels:
             if fault := like_corners(_sized(each, folder), each.count):
