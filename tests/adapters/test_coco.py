@@ -548,11 +548,15 @@ def test_records_that_can_not_be_read_do_not_make_negatives(make_coco: MakeCoco)
 
 
 def test_all_kinds_in_one_file(make_coco: MakeCoco) -> None:
-    annotations = [box(id=1), caption("A cat.", id=2), without(box(id=3), "bbox")]
+    annotations = [
+        box(id=1),
+        caption("A cat.", id=2),
+        box(id=3, keypoints=[5, 5, 2], segmentation=[[1, 1, 9, 1, 9, 7]]),
+    ]
     source = read(f"coco:{make_coco(images=[image()], annotations=annotations)}")
     (sample,) = source
-    assert source.kinds == {"boxes", "captions", "class"}
-    assert (len(sample.annotations or ()), sample.captions, sample.labels) == (1, ["A cat."], ["cat"])
+    assert source.kinds == {"boxes", "captions", "keypoints", "masks"}
+    assert (len(sample.annotations or ()), sample.captions) == (2, ["A cat."])
 
 
 @pytest.mark.parametrize(
@@ -868,22 +872,24 @@ def test_boxes_that_are_no_fractions(other: list[float], make_coco: MakeCoco) ->
     assert len(boxes(read(f"coco:{path}"))) == 4
 
 
+@pytest.mark.parametrize("low_memory", ["false", "true"])
 @pytest.mark.parametrize(
-    ("extra", "labels", "codes"),
-    [
-        pytest.param({}, ["cat"], [], id="a class of the image, or an object whose box is missing"),
-        pytest.param({"bbox": None, "segmentation": []}, ["cat"], [], id="null"),
-        pytest.param({"segmentation": [[]]}, [], ["annotation.bad_record"], id="an outline of nothing"),
-    ],
+    "extra",
+    [{}, {"bbox": None, "segmentation": []}, {"segmentation": [[]]}, {"keypoints": []}],
+    ids=["nothing", "null", "an outline of nothing", "no keypoints"],
 )
-def test_an_object_without_a_box_beside_others(
-    make_coco: MakeCoco, extra: Record, labels: list[str], codes: list[str]
-) -> None:
-    """Whatever it is, the objects of its class can't be counted any more."""
-    bare = {**without(box(id=2), "bbox"), **extra}
-    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, 'id': 3}])}")
-    assert (sample.labels, [problem.code for problem in sample.problems]) == (labels, codes * 2)
-    assert sample.not_exhaustive == ["cat"]
+def test_an_object_without_a_box_beside_others(make_coco: MakeCoco, extra: Record, low_memory: str) -> None:
+    """The objects of its class can't be counted any more."""
+    bare = {**without(box(id=2, category_id=3), "bbox"), **extra}
+    path = make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, "id": 3}])
+    source = read(f"coco:{path}", low_memory=low_memory)
+    (sample,) = source
+    assert (source.kinds, sample.labels) == ({"boxes"}, [])
+    assert [(problem.where, problem.message) for problem in sample.problems] == [
+        ("annotation 2", "no bbox and no outline"),
+        ("annotation 3", "no bbox and no outline"),
+    ]
+    assert sample.not_exhaustive == ["dog"]
     assert len(sample.annotations or ()) == 1
 
 

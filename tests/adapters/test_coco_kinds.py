@@ -463,6 +463,9 @@ def test_odd_segments(segment: Any, codes: list[str], count: int, make_coco: Mak
     assert [problem.code for problem in sample.problems] == codes
     assert len(sample.annotations or ()) == count
     assert (sample.annotations is None) is (count == 0)
+    assert sample.not_exhaustive == (
+        ["cat"] if codes in (["box.empty"], ["annotation.bad_record"]) and segment != 7 else []
+    )
     for annotation in sample.annotations or ():
         assert annotation.bbox == (0, 0, 2, 3)
         assert (annotation.segmentation is None) is bool(codes)

@@ -14,6 +14,7 @@ from labels2chat import masks
 from labels2chat.adapters.coco.folder import escapes
 from labels2chat.adapters.coco.labels import SHORT, Categories, Labels, is_set, outlined, pointed
 from labels2chat.adapters.coco.panoptic import segment_masks
+from labels2chat.adapters.coco.parse import Lost
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import Segment, Shape, plain
 from labels2chat.adapters.coco.turned import enclose, turn_of
@@ -45,9 +46,7 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
     sound = labels.sound and not corners
     annotations: list[Annotation] = []
     for fallen in bad:
-        sample.problems.append(fallen.problem)
-        if (name := _category(fallen, labels.categories)) is not None:
-            sample.doubt([name])
+        _lose(sample, fallen, labels.categories)
     lost = len(bad)
     for record in records:
         bbox, category, outline = record.bbox, names.get(record.category_id), record.segmentation
@@ -100,12 +99,10 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
     elif outline is not None:
         box, fault = _box_around(outline, sample, place)
     elif not pointed(record):
-        if not plain(record.segmentation):
+        if "class" in labels.kinds and not plain(record.segmentation):
             sample.labels += [category] if category not in sample.labels else []
-            if "boxes" in labels.kinds:  # a class of the image, or an object whose box is missing
-                sample.doubt([category])
             return 0
-        fault = Problem("annotation.bad_record", "no bbox, and an outline of nothing", place)
+        fault = Problem("annotation.bad_record", "no bbox and no outline", place)
     if fault is not None:
         sample.problems.append(fault)
         sample.doubt([category])
@@ -115,6 +112,7 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         return 1
     if box is None and not made.keypoints:
         sample.problems.append(Problem("annotation.bad_record", "no bbox, and no keypoint is labelled", place))
+        sample.doubt([category])
         return 1
     annotations.append(made)
     return 0
@@ -124,7 +122,8 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
     """Add the segments of a panoptic record."""
     lost = 0
     segments, faults = _segments(record, how.segments)
-    sample.problems += faults
+    for fault in faults:
+        _lose(sample, fault, labels.categories)
     found: dict[int, Any] = {}
     if how.pngs:
         try:
@@ -166,20 +165,29 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
     return lost + len(faults)
 
 
-def _segments(record: Any, shape: Shape) -> tuple[list[Any], list[Problem]]:
+def _lose(sample: Sample, lost: Lost, categories: Categories) -> None:
+    """Add the problem of what can't be read, which may be of a class that can."""
+    sample.problems.append(lost.problem)
+    if (name := _category(lost, categories)) is not None:
+        sample.doubt([name])
+
+
+def _segments(record: Any, shape: Shape) -> tuple[list[Any], list[Lost]]:
     try:
         return shape.many.decode(record.segments_info), []
     except (msgspec.DecodeError, UnicodeError, TypeError):
         items = plain(record.segments_info)
     if not isinstance(items, list):
-        return [], [Problem("annotation.bad_record", "segments_info is no list", f"annotation {record.id}")]
+        return [], [Lost(Problem("annotation.bad_record", "segments_info is no list", f"annotation {record.id}"), None)]
     segments, faults = [], []
     for position, item in enumerate(items):
         try:
             segments.append(shape.convert(item))
         except msgspec.ValidationError as error:
-            name = item.get("id") if isinstance(item, dict) else f"number {position}"
-            faults.append(Problem("annotation.bad_record", error.args[0], f"segment {name}"))
+            given = item if isinstance(item, dict) else {}
+            name, category = given.get("id", f"number {position}"), given.get("category_id")
+            problem = Problem("annotation.bad_record", error.args[0], f"segment {name}")
+            faults.append(Lost(problem, category if isinstance(category, int | str | float) else None))
     return segments, faults
 
 

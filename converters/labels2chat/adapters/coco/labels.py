@@ -155,6 +155,8 @@ def finish(
         "turned_boxes_enclosed": found["turned"],
         "unreadable_values": found["unreadable_values"],
     }
+    if "boxes" in kinds:  # a record without one lost it; image classes are a file of their own
+        kinds.discard("class")
     objects = bool(kinds & {"boxes", "masks", "keypoints"})
     empty = "annotations" in content.lists and not (kinds or found["annotations"] or content.bad or content.problems)
     keys = content.shapes["images"].keys
