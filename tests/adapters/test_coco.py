@@ -119,7 +119,9 @@ def test_samples(make_coco: MakeCoco) -> None:
         pytest.param(without(box(), "image_id"), ("annotation.bad_record", "annotation 10"), id="no image_id"),
         pytest.param(box(id="x-7", bbox=[0, 0, 0, 0]), ("box.empty", "annotation x-7"), id="text id in where"),
         pytest.param(box(id={}), ("annotation.bad_record", "annotation {}"), id="id is an object"),
-        pytest.param(without(box(image_id=9), "id"), ("annotation.orphan", "annotation None"), id="orphan without id"),
+        pytest.param(
+            without(box(image_id=9), "id"), ("annotation.orphan", "annotation number 1"), id="orphan without id"
+        ),
         pytest.param(without(box(bbox=[1]), "id"), ("annotation.bad_record", "annotation number 1"), id="no id: place"),
         pytest.param("annotation", ("annotation.bad_record", "annotation number 1"), id="a string for a record"),
         pytest.param(None, ("annotation.bad_record", "annotation number 1"), id="null for a record"),
@@ -221,6 +223,35 @@ def test_strict_names_the_first_problem_and_counts_them(make_coco: MakeCoco) -> 
     assert (
         str(caught.value) == f"{path}: annotation 5: image_id 9 is not among the images (annotation.orphan; 3 in all)"
     )
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+def test_annotations_without_an_id_are_called_by_their_number(low_memory: str, make_coco: MakeCoco) -> None:
+    records: list[Any] = [
+        box(bbox=[1, 2]),
+        box(),
+        box(bbox=[0, 0, 0, 0]),
+        7,
+        box(category_id=9),
+        box(bbox=None),
+        box(keypoints=[1]),
+        box(image_id=9),
+        caption(" "),
+        box(image_id=2, bbox=[0, 0, 1, 0]),
+    ]
+    nameless = [without(record, "id") if isinstance(record, dict) else record for record in records]
+    source = read(f"coco:{make_coco(annotations=nameless)}", low_memory=low_memory)
+    assert found(source) == [
+        ("annotation.bad_record", "annotation number 3"),
+        ("annotation.orphan", "annotation number 7"),
+        ("annotation.bad_record", "annotation number 0"),
+        ("box.empty", "annotation number 2"),
+        ("annotation.unknown_category", "annotation number 4"),
+        ("annotation.bad_record", "annotation number 5"),
+        ("keypoints.bad", "annotation number 6"),
+        ("caption.empty", "annotation number 8"),
+        ("box.empty", "annotation number 9"),
+    ]
 
 
 def test_strict_lets_a_clean_file_pass(make_coco: MakeCoco) -> None:
@@ -884,7 +915,8 @@ def test_an_object_without_a_box_beside_others(make_coco: MakeCoco, extra: Recor
     path = make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, "id": 3}])
     source = read(f"coco:{path}", low_memory=low_memory)
     (sample,) = source
-    assert (source.kinds, sample.labels) == ({"boxes"}, [])
+    assert source.kinds == {"boxes"}
+    assert sample.labels == []
     assert [(problem.where, problem.message) for problem in sample.problems] == [
         ("annotation 2", "no bbox and no outline"),
         ("annotation 3", "no bbox and no outline"),

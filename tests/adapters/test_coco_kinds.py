@@ -599,7 +599,7 @@ def test_results_for(make_coco: MakeCoco) -> None:
         ("dog", (0, 0, 1, 30), 0.5),
     ]
     assert second.annotations == []
-    assert problems(source) == [("annotation.orphan", "annotation None")]
+    assert problems(source) == [("annotation.orphan", "results.json annotation number 2")]
     assert Path(first.images[0].path or "").is_file()
     before = source.fingerprint()
     truth.write_text(truth.read_text() + "\n")
@@ -610,6 +610,23 @@ def test_results_for(make_coco: MakeCoco) -> None:
 def test_results_that_are_none(content: Any, make_coco: MakeCoco) -> None:
     with pytest.raises(SourceError):
         read(f"coco:{results(make_coco, content)}", results_for=str(make_coco()))
+
+
+def test_faults_of_results_are_in_their_file(make_coco: MakeCoco) -> None:
+    truth = make_coco(images=[image(), {"id": 2, "file_name": 5}])
+    records = [
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 0.9},
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 0.9},
+        {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4], "score": 0.9},
+        {"category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9},
+    ]
+    assert problems(read(f"coco:{results(make_coco, records)}", results_for=str(truth))) == [
+        ("sample.bad_record", "image 2"),
+        ("annotation.bad_record", "results.json annotation number 3"),
+        ("annotation.bad_record", "results.json annotation number 0"),
+        ("box.empty", "results.json annotation number 1"),
+        ("annotation.unknown_category", "results.json annotation number 2"),
+    ]
 
 
 def test_results_with_a_nan(make_coco: MakeCoco) -> None:

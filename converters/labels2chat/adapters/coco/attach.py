@@ -54,17 +54,17 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
             lost += _attach_other(sample, annotations, record, labels, how)
             continue
         if not sound:
-            bbox, fault = _box(bbox, corners, record)
-            if fault is not None:
+            bbox, code = _box(bbox, corners)
+            if code:
                 lost += 1
-                sample.problems.append(fault)
+                sample.problems.append(Problem(code, f"bbox {list(bbox)}", labels.place(record)))
                 sample.doubt([category])
                 continue
         if outline is not None and len(outline) <= SHORT and not outlined(record):
             outline = None
         crowd = record.iscrowd
         made = Annotation(category, bbox, record.id, is_set(crowd) if crowd else False, record.area, outline)
-        if not more or _say_more(sample, made, record, labels.categories, how):
+        if not more or _say_more(sample, made, record, labels, how):
             annotations.append(made)
         else:
             lost += 1
@@ -76,7 +76,7 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
 
 def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
     """Add a caption, a class, segments, or an object whose box isn't simply there; return how many were lost."""
-    place = f"annotation {record.id}"
+    place = labels.place(record)
     if record.caption is not None and record.bbox is None:
         text = _text(record.caption)
         if text:
@@ -95,7 +95,8 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
     fault: Problem | None = None
     outline = record.segmentation if outlined(record) else None
     if record.bbox is not None:
-        box, fault = _box(record.bbox, how.corners, record)
+        box, code = _box(record.bbox, how.corners)
+        fault = Problem(code, f"bbox {list(box)}", place) if code else None
     elif outline is not None:
         box, fault = _box_around(outline, sample, place)
     elif not pointed(record):
@@ -108,7 +109,7 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
         sample.doubt([category])
         return 1
     made = Annotation(category, box, record.id, is_set(record.iscrowd), record.area, outline)
-    if not _say_more(sample, made, record, labels.categories, how):
+    if not _say_more(sample, made, record, labels, how):
         return 1
     if box is None and not made.keypoints:
         sample.problems.append(Problem("annotation.bad_record", "no bbox, and no keypoint is labelled", place))
@@ -121,15 +122,15 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
 def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
     """Add the segments of a panoptic record."""
     lost = 0
-    segments, faults = _segments(record, how.segments)
-    for fault in faults:
-        _lose(sample, fault, labels.categories)
+    segments, faults = _segments(record, how.segments, labels.place(record))
+    for unread in faults:
+        _lose(sample, unread, labels.categories)
     found: dict[int, Any] = {}
     if how.pngs:
         try:
             found = _read_masks(record, sample, how.pngs)
         except RecordError as error:
-            sample.problems.append(Problem(error.code, str(error), f"annotation {record.id}"))
+            sample.problems.append(Problem(error.code, str(error), labels.place(record)))
     for segment in segments:
         place = f"segment {segment.id}"
         category = _category(segment, labels.categories)
@@ -143,12 +144,15 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
         if found and (fault := _wrong_mask(mask, segment.area)):
             sample.problems.append(Problem("segmentation.bad", fault, place))
             mask = None
+        box: Box | None = None
+        problem: Problem | None = None
         if segment.bbox is not None:
-            box, problem = _box(segment.bbox, how.corners, segment, "segment")
+            box, code = _box(segment.bbox, how.corners)
+            problem = Problem(code, f"bbox {list(box)}", place) if code else None
         elif mask is not None:
-            box, problem = masks.box_of(mask), None
+            box = masks.box_of(mask)
         else:
-            box, problem = None, Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
+            problem = Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
         if problem is not None:
             sample.problems.append(problem)
             sample.doubt([category])
@@ -158,7 +162,7 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
         thing = labels.categories.things.get(category)
         if thing is not None:
             made.attributes["isthing"] = thing
-        if _say_more(sample, made, segment, labels.categories, how):
+        if _say_more(sample, made, segment, labels, how, place):
             annotations.append(made)
         else:
             lost += 1
@@ -172,13 +176,13 @@ def _lose(sample: Sample, lost: Lost, categories: Categories) -> None:
         sample.doubt([name])
 
 
-def _segments(record: Any, shape: Shape) -> tuple[list[Any], list[Lost]]:
+def _segments(record: Any, shape: Shape, place: str = "") -> tuple[list[Any], list[Lost]]:
     try:
         return shape.many.decode(record.segments_info), []
     except (msgspec.DecodeError, UnicodeError, TypeError):
         items = plain(record.segments_info)
     if not isinstance(items, list):
-        return [], [Lost(Problem("annotation.bad_record", "segments_info is no list", f"annotation {record.id}"), None)]
+        return [], [Lost(Problem("annotation.bad_record", "segments_info is no list", place), None)]
     segments, faults = [], []
     for position, item in enumerate(items):
         try:
@@ -208,14 +212,16 @@ def _wrong_mask(mask: Any, area: float | None) -> str:
     return f"area {area:g}, and {pixels:g} pixels in the PNG" if area is not None and area != pixels else ""
 
 
-def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categories, how: How) -> bool:
+def _say_more(
+    sample: Sample, made: Annotation, record: Any, labels: Labels, how: How, place: str | None = None
+) -> bool:
     """Add score, keypoints and attributes; return False for an object that is to be ignored."""
     made.score = record.score
     if record.keypoints is not None:
         try:
-            made.keypoints = read_points(plain(record.keypoints), categories.points.get(made.category, ()))
+            made.keypoints = read_points(plain(record.keypoints), labels.categories.points.get(made.category, ()))
         except RecordError as error:
-            sample.problems.append(Problem(error.code, str(error), f"annotation {record.id}"))
+            sample.problems.append(Problem(error.code, str(error), place or labels.place(record)))
     attributes = made.attributes
     if record.attributes is not None:
         given = plain(record.attributes)
@@ -229,7 +235,7 @@ def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categor
         if text := _text(record.caption):
             attributes["caption"] = text
         else:
-            sample.problems.append(Problem("caption.empty", "no text", f"annotation {record.id}"))
+            sample.problems.append(Problem("caption.empty", "no text", place or labels.place(record)))
     for field, key in record.others:
         value = getattr(record, field)
         if value is not None and (value := plain(value)) is not None:
@@ -295,16 +301,15 @@ def _unknown(record: Any, place: str) -> Problem:
     return Problem("annotation.unknown_category", message, place)
 
 
-def _box(bbox: Box, corners: bool, record: Any, kind: str = "annotation") -> tuple[Box | None, Problem | None]:
+def _box(bbox: Box, corners: bool) -> tuple[Box, str]:
+    """Return a box as x, y, width, height, and the code of what is wrong with it."""
     x, y, w, h = bbox
     if corners:
         w, h = w - x, h - y
         bbox = (x, y, w, h)
     if not math.isfinite(x + y + w + h):
-        return None, Problem("box.not_finite", f"bbox {list(bbox)}", f"{kind} {record.id}")
-    if not (w > 0 and h > 0):
-        return None, Problem("box.empty", f"bbox {list(bbox)}", f"{kind} {record.id}")
-    return bbox, None
+        return bbox, "box.not_finite"
+    return bbox, "" if w > 0 and h > 0 else "box.empty"
 
 
 def _box_around(outline: Any, sample: Sample, place: str) -> tuple[Box | None, Problem | None]:

@@ -46,7 +46,7 @@ def like_corners(boxes: Iterable[tuple[Box, int, int]], count: int) -> str:
 
 
 def like_fractions(boxes: Iterable[Box]) -> str:
-    """Say of boxes that they are fractions of their images; '' where one is larger than a pixel, or there is but one."""
+    """Say of boxes that they are fractions of their images; '' where one is no fraction, or there is but one."""
     total = 0
     for box in boxes:
         if not all(-_OVER <= value <= 1 + _OVER for value in box):

@@ -33,6 +33,9 @@ class Groups(Protocol):
     def get(self, image_id: Any, default: Any = ..., /) -> Sequence[Any] | None:
         """Return the records of an image in the order of the file."""
 
+    def number(self, record: Any) -> int:
+        """Return the place in the file of a record without an id."""
+
 
 class Categories(Struct):
     """The classes of a file by their ids, and by their ids as text."""
@@ -72,6 +75,12 @@ class Labels(Struct):
     notes: dict[str, int]
     problems: list[Problem]
     """Bad records that belong to no image."""
+    results: str = ""
+    """The name of the results file that the annotations are from."""
+
+    def place(self, record: Any) -> str:
+        """Say which annotation a record is."""
+        return _place(record, self.groups)
 
     def records(self) -> Iterator[tuple[Any, Any]]:
         """Yield (image, annotation) of every annotation that has an image."""
@@ -94,9 +103,8 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
     else:
         truth, content, at = parse(results_for), parse_results(path), results_for
         content.images, content.categories, content.licenses = truth.images, truth.categories, truth.licenses
-        content.problems = [problem for problem in truth.problems if problem not in content.problems] + content.problems
     images, merged = unique_images(content.images, at)
-    groups = Grouped(content.annotations, images, merged)
+    groups = Grouped(content.annotations, images, merged, content.gaps)
     crowd = [record for record in content.annotations if record.iscrowd]
     ids = set(map(attrgetter("id"), content.annotations))
     nameless = sum(record.id is None for record in content.annotations) if None in ids else 0
@@ -114,6 +122,11 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
     used = map(attrgetter("category_id"), content.annotations)
     labels = finish(content, at, images, merged, groups, groups.orphans, kinds, found, used)
     labels.sound = not labels.keys and all_sound(content.annotations)
+    if results_for is not None:
+        labels.results = path.name
+        for problem in labels.problems:
+            problem.where = f"{path.name} {problem.where}"
+        labels.problems = [*truth.problems, *labels.problems]
     return labels
 
 
@@ -143,10 +156,10 @@ def finish(
             problems.append(lost.problem)
     for record in orphans:
         message = f"image_id {record.image_id!r} is not among the images"
-        problems.append(Problem("annotation.orphan", message, f"annotation {record.id}"))
+        problems.append(Problem("annotation.orphan", message, _place(record, groups)))
     notes = {
         "images": len(images),
-        "annotations": found["annotations"] + content.lost,
+        "annotations": found["annotations"] + len(content.gaps),
         "crowd": found["crowd"],
         "images_without_annotations": found["images_without_annotations"] - sum(not groups.get(id) for id in bad),
         "merged_images": len(merged),
@@ -177,6 +190,10 @@ def finish(
         notes={key: value for key, value in notes.items() if value},
         problems=problems,
     )
+
+
+def _place(record: Any, groups: Groups) -> str:
+    return f"annotation {f'number {groups.number(record)}' if record.id is None else record.id}"
 
 
 def unique_images(images: list[Any], path: Path) -> tuple[list[Any], dict[Any, Any]]:

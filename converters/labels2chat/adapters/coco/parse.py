@@ -48,8 +48,8 @@ class Content:
         self.problems: list[Problem] = []
         self.bad: list[tuple[str, Lost]] = []
         """Each annotation that can't be read, with its image_id as text."""
-        self.lost = 0
-        """How many annotations can't be read."""
+        self.gaps: list[int] = []
+        """The places in the list of the annotations that can't be read."""
         self.shapes = {key: Shape(base, Raw if key == "annotations" else Any) for key, base in _BASES.items()}
 
     @property
@@ -80,7 +80,7 @@ class Content:
         code = "sample.bad_record" if key == "images" else "annotation.bad_record"
         problem = Problem(code, message, place)
         image = given.get("image_id")
-        self.lost += key == "annotations"
+        self.gaps += [position] if key == "annotations" else []
         if key == "annotations" and isinstance(image, int | str):
             category = given.get("category_id")
             self.bad.append((str(image), Lost(problem, category if isinstance(category, int | str | float) else None)))

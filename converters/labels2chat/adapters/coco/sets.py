@@ -65,7 +65,11 @@ class ImageSet:
                 where=f"{file} image {image.id}",
             )
             self.folder.place(entry, image, sample.problems)
+            known = len(sample.problems)
             attach(sample, image, first, self.hows[0])
+            if first.results:
+                for problem in sample.problems[known:]:
+                    problem.where = f"{first.results} {problem.where}"
             for twins, labels, how in rest:
                 if image.id in twins:
                     known = len(sample.problems)
