@@ -127,6 +127,8 @@ def test_tasks(make_coco: MakeCoco, tmp_path: Path) -> None:
         said(tasks="caption")
     with pytest.raises(SourceError, match="has no file for the tasks panoptic"):
         said(tasks="panoptic")
+    with pytest.raises(SourceError, match=r"has no file for the tasks panoptic \(found: annotations"):
+        said(tasks="instances,panoptic")
     with pytest.raises(UsageError, match=r"has the splits train, val: .*tasks=instances,captions"):
         said(captions="captions.json")
     path = str(folder / "annotations/captions_val.json")

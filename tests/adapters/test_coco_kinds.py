@@ -641,11 +641,40 @@ def test_results_with_a_nan(make_coco: MakeCoco) -> None:
         ({"results_for": "x.json", "captions": "y.json"}, "-O results_for goes with one results file"),
         ({"results_for": "x.json", "low_memory": True}, "-O results_for goes with one results file"),
         ({"tasks": "captions"}, "-O tasks is for folders"),
+        ({"images": ""}, "-O images= needs a value"),
+        ({"captions": ""}, "-O captions= needs a value"),
+        ({"results_for": ""}, "-O results_for= needs a value"),
+        ({"split": ""}, "-O split= needs a value"),
     ],
 )
 def test_options_that_do_not_go_together(options: Record, message: str, make_coco: MakeCoco) -> None:
     with pytest.raises(UsageError, match=message):
         read(f"coco:{make_coco()}", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": "/nope"}, "there is no folder /nope (from -O images=/nope)"),
+        ({"captions": "/nope"}, "there is no file /nope (from -O captions=/nope)"),
+        ({"keypoints": "/nope"}, "there is no file /nope (from -O keypoints=/nope)"),
+        ({"results_for": "/nope"}, "there is no file /nope (from -O results_for=/nope)"),
+    ],
+)
+def test_what_options_name_is_looked_for_first(options: Record, message: str, make_coco: MakeCoco) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{make_coco(content='not JSON, and not read')}", **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize("option", ["panoptic", "masks"])
+def test_what_is_not_panoptic_has_no_pngs(option: str, low_memory: str, make_coco: MakeCoco) -> None:
+    path = make_coco()
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{path}", low_memory=low_memory, **{option: str(path) if option == "panoptic" else True})
+    assert str(caught.value).startswith(f"{path}: -O {option} is about the PNGs of panoptic files, and this is none")
+    assert "-O panoptic_json=FILE" in str(caught.value)
 
 
 # corners

@@ -72,7 +72,11 @@ def read(path: str, **options: Any) -> Source:
 
     Raises SourceError where a file as a whole is no COCO: not JSON, a results file, an image id that stands twice.
     """
-    sets = [open_set(member, options) for member in _members(Path(path), options)]
+    if empty := next((key for key in OPTIONS if options.get(key) == ""), None):
+        raise UsageError(f"-O {empty}= needs a value")
+    found = _members(Path(path), options)
+    _refuse(options)
+    sets = [open_set(member, options) for member in found]
     if len(sets) > 1:
         for each in sets:
             each.prefix = f"{each.split}/"  # every split may number its images from 0
@@ -96,6 +100,14 @@ def read(path: str, **options: Any) -> Source:
         if bad:
             raise SourceError(f"{path}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
     return source
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Raise SourceError for what isn't there, before anything large is read."""
+    for key in ("images", *_MERGED, "results_for"):
+        what, there = ("folder", os.path.isdir) if key == "images" else ("file", os.path.isfile)
+        if (value := options.get(key)) is not None and not there(value):
+            raise SourceError(f"there is no {what} {value} (from -O {key}={value})")
 
 
 def _ids(each: ImageSet) -> Iterable[tuple[Any, str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from labels2chat.adapters.coco.layout import folders
 from labels2chat.adapters.coco.places import children, levels, same, tokens_of, usual_places
-from labels2chat.errors import SourceError
 from labels2chat.types import Image, Problem
 
 _PROBE = 20
@@ -35,8 +34,6 @@ class Folder:
         self.outside, self.urls = outside, urls
         self.flat = False
         self.found = 0
-        if given and not os.path.isdir(given):
-            raise SourceError(f"there is no folder {given} (from -O images={given})")
         every = [image.file_name for image in images if image.file_name]
         first = [name for name in every[:_PROBE] if outside or not escapes(name)]
         nested = any(_relative(name, True) != name for name in first)

@@ -119,8 +119,10 @@ def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
         if not chosen:
             raise SourceError(f"{folder} has no split {split!r} (found: {', '.join(here)})")
     names = [member.split for member in chosen]
-    if not chosen and tasks:
-        raise SourceError(f"{folder} has no file for the tasks {', '.join(tasks)} (found: {listing})")
+    read = {path for member in chosen for path in member.paths}
+    lacking = [task for task in tasks if not any(task_of(path) == task for path in read)]
+    if lacking:
+        raise SourceError(f"{folder} has no file for the tasks {', '.join(lacking)} (found: {listing})")
     if not chosen or len(names) != len(set(names)):
         raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
     return chosen

@@ -108,6 +108,12 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
             if options.get("masks") or options.get("panoptic"):
                 how.pngs = png_folder(each.path, options.get("panoptic"), _png_names(each))
         hows.append(how)
+    for key in ("panoptic", "masks"):
+        if options.get(key) and not any("segments_info" in each.keys for each in labels):
+            raise SourceError(
+                f"{member.paths[0]}: -O {key} is about the PNGs of panoptic files, and this is none (a JSON file of the "
+                "same images is merged with -O panoptic_json=FILE; outlines are read without an option)"
+            )
     folder = Folder(
         labels[0].path,
         options.get("images"),
