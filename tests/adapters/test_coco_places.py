@@ -147,3 +147,178 @@ def test_the_folder_is_noted(
     notes = read(f"coco:{path}").notes
     assert {key: count for key, count in notes.items() if key.startswith("images found")} == note
     assert "images found" not in str(read(f"coco:{path}", images=str(tmp_path / drawn)).notes)
+
+
+# names that are not where they say
+
+
+@pytest.mark.parametrize(
+    ("at", "names", "drawn", "images", "taken"),
+    [
+        pytest.param(
+            "annotations/zhiyuan_objv2_train.json",
+            ["images/v1/patch8/a.jpg", "images/v2/patch16/b.jpg"],
+            ["train/patch8/a.jpg", "train/patch16/b.jpg"],
+            None,
+            ["train/patch8/a.jpg", "train/patch16/b.jpg"],
+            id="Objects365",
+        ),
+        pytest.param(
+            "labels/det_20/det_train_coco.json",
+            ["a.jpg", "b.jpg"],
+            ["images/100k/train/a.jpg", "images/100k/train/b.jpg", "images/100k/val/c.jpg"],
+            None,
+            ["images/100k/train/a.jpg", "images/100k/train/b.jpg"],
+            id="BDD100K",
+        ),
+        pytest.param(
+            "annotations/all.json",
+            ["a.jpg", "b.jpg", "c.jpg"],
+            ["images/train/a.jpg", "images/train/c.jpg", "images/val/b.jpg"],
+            None,
+            ["images/train/a.jpg", "images/val/b.jpg", "images/train/c.jpg"],
+            id="the splits' folders",
+        ),
+        pytest.param(
+            "all.json", ["a.jpg", "b.jpg"], ["train/a.jpg", "val/b.jpg"], None, ["train/a.jpg", "val/b.jpg"], id="tied"
+        ),
+        pytest.param(
+            "x/ann.json", ["p/a.jpg"], ["photos/1/2/3/a.jpg"], "photos", ["photos/1/2/3/a.jpg"], id="below -O images"
+        ),
+        pytest.param(
+            "ann.json",
+            ["0.png", "1.png", "2.png"],
+            ["images/0.png", "images/1.png", "images/masks/0.png", "images/masks/2.png"],
+            None,
+            ["images/0.png", "images/1.png", "images/2.png"],
+            id="not of a folder with the others' names",
+        ),
+        pytest.param(
+            "ann.json",
+            ["train/0.png", "train/1.png"],
+            ["train/0.png", "thumbs/1.png"],
+            None,
+            ["train/0.png", "train/1.png"],
+            id="not where the names say of the others where they are",
+        ),
+        pytest.param("ann.json", ["p/0.png", "q/0.png"], ["r/s/0.png"], None, [None, None], id="not twice"),
+        pytest.param("ann.json", ["0.png"], ["r/.cache/s/0.png"], None, [None], id="not hidden"),
+    ],
+)
+def test_base_names_in_other_folders(
+    at: str,
+    names: list[str],
+    drawn: list[str],
+    images: str | None,
+    taken: list[str | None],
+    make_coco: MakeCoco,
+    write_images: WriteImages,
+    tmp_path: Path,
+) -> None:
+    write_images(*drawn)
+    path = make_coco(at, images=listed(*names), annotations=[], draw=None)
+    source = read(f"coco:{path}", **({"images": str(tmp_path / images)} if images else {}))
+    assert places(source, tmp_path) == taken
+    assert places(source, tmp_path) == taken
+
+
+def test_base_names_are_noted(make_coco: MakeCoco, write_images: WriteImages) -> None:
+    write_images("train/a.jpg", "val/b.jpg")
+    assert read(f"coco:{make_coco('all.json', draw=None)}").notes["images found by their base names"] == 2
+
+
+def test_a_base_name_in_two_folders_is_named(make_coco: MakeCoco, write_images: WriteImages, tmp_path: Path) -> None:
+    write_images(*(f"images/{n}/x/{name}.jpg" for n in range(4) for name in "ab"))
+    path = make_coco("ann.json", draw=None)
+    places = [tmp_path / f"images/{n}/x/a.jpg" for n in range(4)]
+    source = read(f"coco:{path}")
+    said = f"it may be {places[0]} or {places[1]} or {places[2]} or 1 more; say with -O images=DIR"
+    assert messages(source)[0] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "drawn", "guess"),
+    [
+        pytest.param("caf\u00e9.jpg", "cafe\u0301.jpg", None, id="NFC"),
+        pytest.param("cafe\u0301.jpg", "caf\u00e9.jpg", None, id="NFD"),
+        pytest.param("my%20cat.jpg", "my cat.jpg", None, id="%20"),
+        pytest.param("caf%C3%A9.jpg", "cafe\u0301.jpg", None, id="%C3%A9"),
+        pytest.param("my%20photos/a%2Bb.jpg", "my photos/a+b.jpg", None, id="folder"),
+        pytest.param("a%20b.jpg", "a%20b.jpg", None, id="as it is"),
+        pytest.param("x.jpg", "x.JPG", "x.JPG", id="suffix"),
+        pytest.param("IMG_1.JPG", "img_1.jpg", "img_1.jpg", id="all of it"),
+        pytest.param("%2e%2e/%2e%2e/secret.jpg", "../../secret.jpg", "", id="no way out"),
+    ],
+)
+@pytest.mark.parametrize("others", [[], ["y.jpg"]], ids=["alone", "beside another"])
+def test_spellings(
+    name: str,
+    drawn: str,
+    guess: str | None,
+    others: list[str],
+    make_coco: MakeCoco,
+    write_images: WriteImages,
+    tmp_path: Path,
+) -> None:
+    write_images(f"set/images/{drawn}", *(f"set/images/{other}" for other in others))
+    path = make_coco("set/ann.json", images=listed(name, *others), annotations=[], draw=None)
+    source = read(f"coco:{path}")
+    if guess is None:
+        assert places(source, tmp_path)[0] == f"set/images/{drawn}"
+        assert messages(source) == []
+    elif guess:
+        assert messages(source) == [f"there is no file {tmp_path}/set/images/{name}; did you mean {guess!r}?"]
+    else:
+        assert not Path(next(iter(source)).images[0].path or "x").is_file()
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "taken"),
+    [
+        ("annotations/ann.json", "../images/a.jpg", "images/a.jpg"),
+        ("annotations/ann.json", "..\\images\\a.jpg", "images/a.jpg"),
+        ("annotations/ann.json", "../images/gone.jpg", "images/gone.jpg"),
+        ("annotations/ann.json", "../../a.jpg", None),
+        ("ann.json", "x/../a.jpg", "images/a.jpg"),
+        ("ann.json", "../images/a.jpg", "images/a.jpg"),  # from the image folder
+        ("ann.json", "../set/images/a.jpg", "images/a.jpg"),  # from the file
+        ("ann.json", "../../set/../a.jpg", None),
+        ("ann.json", "../other/a.jpg", None),
+    ],
+)
+def test_detours(
+    at: str, name: str, taken: str | None, make_coco: MakeCoco, write_images: WriteImages, tmp_path: Path
+) -> None:
+    write_images("set/images/a.jpg", "set/images/b.jpg", "a.jpg", "other/a.jpg")
+    path = make_coco(f"set/{at}", images=listed(name, "b.jpg"), annotations=[], draw=None)
+    source = read(f"coco:{path}")
+    assert places(source, tmp_path) == [taken and f"set/{taken}", "set/images/b.jpg"]
+    assert [problem.code for sample in source for problem in sample.problems] == (
+        [] if taken else ["image.outside_root"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "url", "path"),
+    [
+        ({"file_name": "https://example.com/p/a.jpg"}, "https://example.com/p/a.jpg", None),
+        ({"file_name": "HTTP://example.com/a.jpg"}, "HTTP://example.com/a.jpg", None),
+        ({"file_name": "a.jpg", "coco_url": "a.jpg", "flickr_url": "a.jpg"}, None, "a.jpg"),  # VIA
+        ({"file_name": "gone.jpg", "coco_url": "gone.jpg"}, None, "gone.jpg"),
+        ({"coco_url": "a.jpg"}, None, "a.jpg"),
+        ({"coco_url": "s3://b/a.jpg", "flickr_url": "http://f/x.jpg", "file_name": None}, None, "a.jpg"),
+    ],
+    ids=str,
+)
+def test_addresses(record: Record, url: str | None, path: str | None, make_coco: MakeCoco, tmp_path: Path) -> None:
+    source = read(f"coco:{make_coco(images=[{'id': 7, **record}, *listed('b.jpg')], annotations=[])}")
+    first = next(iter(source)).images[0]
+    assert (first.url, first.path) == (url, path and f"{tmp_path}/{path}")
+    assert messages(source) == []
+    assert source.notes.get("images_by_url", 0) == (url is not None)
+
+
+def test_addresses_that_end_alike_are_two_images(make_coco: MakeCoco) -> None:
+    images = listed("https://a/1/full/image.jpg", "https://a/2/full/image.jpg")
+    source = read(f"coco:{make_coco(images=images, annotations=[], draw=None)}")
+    assert [sample.images[0].url for sample in source] == [image["file_name"] for image in images]

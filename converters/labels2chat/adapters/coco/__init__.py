@@ -3,9 +3,10 @@
 The format: https://cocodataset.org/#format-data. What is done about the ways in which real files differ from it is
 said where it is done; a bad record never stops the reading, it becomes a problem that is counted.
 
-    layout    which files belong together      scan, parse, records    text to records
-    labels    one file, grouped by image       spill                   the same for files larger than memory
-    places, folder   where the images are      attach, panoptic        records to the labels of a sample
+    layout            which files belong together     scan, parse, records    text to records
+    labels            one file, grouped by image      spill                   the same for files larger than memory
+    places, folder    where the images are            attach, panoptic        records to the labels of a sample
+    names, strays     and where else                  turned, corners         boxes that are written otherwise
 """
 
 from __future__ import annotations

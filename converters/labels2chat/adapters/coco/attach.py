@@ -11,8 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labels2chat import masks
-from labels2chat.adapters.coco.folder import escapes
 from labels2chat.adapters.coco.labels import SHORT, Categories, Labels, is_set, outlined, pointed
+from labels2chat.adapters.coco.names import escapes, relative
 from labels2chat.adapters.coco.panoptic import segment_masks
 from labels2chat.adapters.coco.parse import Lost
 from labels2chat.adapters.coco.points import read_points
@@ -202,7 +202,7 @@ def _read_masks(record: Any, sample: Sample, folder: str) -> dict[int, Any]:
         name = f"{os.path.splitext(image.name)[0]}.png"
     if escapes(name):
         raise RecordError("segmentation.bad", f"file_name {name!r} leaves the folder of the PNGs")
-    return segment_masks(os.path.join(folder, name), image.width, image.height)
+    return segment_masks(os.path.join(folder, relative(name)), image.width, image.height)
 
 
 def _wrong_mask(mask: Any, area: float | None) -> str:

@@ -111,8 +111,8 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     for key in ("panoptic", "masks"):
         if options.get(key) and not any("segments_info" in each.keys for each in labels):
             raise SourceError(
-                f"{member.paths[0]}: -O {key} is about the PNGs of panoptic files, and this is none (a JSON file of the "
-                "same images is merged with -O panoptic_json=FILE; outlines are read without an option)"
+                f"{member.paths[0]}: -O {key} is about the PNGs of panoptic files, and this is none (a JSON file of "
+                "the same images is merged with -O panoptic_json=FILE; outlines are read without an option)"
             )
     folder = Folder(
         labels[0].path,
@@ -133,12 +133,9 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     found = ImageSet(member, labels, hows, folder)
     found.paths += [truth] if truth else []
     found.frame, found.rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
-    if by_url := folder.count_urls(labels[0].images):
-        found.notes["images_by_url"] = by_url
+    found.notes |= folder.count(labels[0].images)
     if ignored := sum(map(count_ignored, labels)) if options.get("drop_ignored") else 0:
         found.notes["ignored_objects_left_out"] = ignored
-    if folder.note:
-        found.notes[f"images found in {folder.note}"] = folder.count_found(labels[0].images)
     return found
 
 
