@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labels2chat import convert
 from labels2chat.adapters import coco, read
-from labels2chat.errors import CODES, SourceError
+from labels2chat.errors import CODES, SourceError, TemplateError
 from labels2chat.types import Problem, Sample, Source
 
 MakeCoco = Callable[..., Path]
@@ -322,7 +322,7 @@ def test_iscrowd_nested_a_thousand_times(make_coco: MakeCoco) -> None:
         pytest.param([{"id": "c1", "name": "cat"}], ["c1"], ["cat"], id="text ids"),
         pytest.param([{"id": "1", "name": "cat"}], [1, "1"], ["cat", "cat"], id="ids in quotes there"),
         pytest.param([{"id": 1, "name": "cat"}], [1, "1"], ["cat", "cat"], id="ids in quotes here"),
-        pytest.param([{"id": 1, "name": "i"}, {"id": "1", "name": "t"}], [1, "1"], ["i", "t"], id="exact type first"),
+        pytest.param([{"id": 1, "name": "i"}, {"id": "1", "name": "i"}], [1, "1"], ["i", "i"], id="as text, too"),
         pytest.param([{"id": -1, "name": "minus"}], [-1], ["minus"], id="negative id"),
         pytest.param([{"id": 10**30, "name": "big"}], [10**30], ["big"], id="huge id"),
         pytest.param([{"id": 1, "name": "a"}, {"id": 1, "name": "a"}], [1], ["a"], id="the same record twice"),
@@ -344,8 +344,9 @@ def test_categories_keep_the_order_of_the_file(make_coco: MakeCoco) -> None:
     assert read(f"coco:{make_coco(categories=categories)}").categories == ["z", "a", "m"]
 
 
-def test_one_category_id_with_two_names_is_refused(make_coco: MakeCoco) -> None:
-    path = make_coco(categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])
+@pytest.mark.parametrize("other", [1, "1"], ids=repr)
+def test_one_category_id_with_two_names_is_refused(other: Any, make_coco: MakeCoco) -> None:
+    path = make_coco(categories=[{"id": 1, "name": "cat"}, {"id": other, "name": "dog"}])
     with pytest.raises(SourceError) as caught:
         read(f"coco:{path}")
     assert one_line(caught.value, path).endswith("category id 1 is both 'cat' and 'dog'")
@@ -576,6 +577,13 @@ def test_records_that_can_not_be_read_do_not_make_negatives(make_coco: MakeCoco)
         source = read(f"coco:{make_coco(annotations=[record])}")
         assert [sample.annotations for sample in source] == [None, None]
         assert len(found(source)) == 1
+
+
+def test_where_no_annotation_can_be_read_the_message_says_so(make_coco: MakeCoco, tmp_path: Path) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=[1, 2, 3]) for n in (7, 8, 9)])
+    with pytest.raises(TemplateError) as caught:
+        convert(f"coco:{path}", "detect", tmp_path / "out")
+    assert "has no labels (3 annotations can't be read, the first one annotation 7: " in str(caught.value)
 
 
 def test_all_kinds_in_one_file(make_coco: MakeCoco) -> None:
@@ -962,7 +970,11 @@ def test_encodings(content: bytes, make_coco: MakeCoco) -> None:
         pytest.param(json.dumps(CLEAN, indent=1)[:60].encode(), ":4:", id="the line is named"),
         pytest.param(b'{"images": []}\n{"images": []}', ":2:1: not JSON: extra data", id="JSON lines"),
         pytest.param(b"{'images': []}", ":1:2: not JSON", id="Python literal"),
-        pytest.param(b'{"images": [],}', ":1:", id="comma at the end"),
+        pytest.param(b'{"images": [],}', ": not JSON: a comma before the closing bracket", id="comma at the end"),
+        pytest.param(b'{"images": [1,\n ]\n}', ": not JSON: a comma before the closing bracket", id="comma in a list"),
+        pytest.param(
+            b'{"images": [1,', ":1:15: not JSON: expecting value; the file seems to be cut off", id="cut there"
+        ),
         pytest.param(b'{"images": [{"id": 01}]}', ":1:", id="leading zero"),
         pytest.param(
             b'{"images": "a\nb"}', ":1:14: not JSON: invalid control character", id="raw line end in a string"
@@ -1012,6 +1024,7 @@ def test_a_file_that_is_no_coco_is_refused(content: bytes, message: str, make_co
     with pytest.raises(SourceError) as caught:
         read(f"coco:{path}")
     assert message in one_line(caught.value, path)
+    assert ("cut off" in str(caught.value)) <= (b",}" not in content and b"]\n}" not in content)
     assert str(caught.value).count(str(path)) == 1
     assert len(str(caught.value)) < len(str(path)) + 200
 

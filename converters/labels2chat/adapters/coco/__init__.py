@@ -18,7 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.labels import unused_roots
-from labels2chat.adapters.coco.layout import TASKS, Member, is_coco, is_coco_folder, members, split_of, token_in
+from labels2chat.adapters.coco.layout import (
+    TASKS,
+    Member,
+    is_coco,
+    is_coco_folder,
+    members,
+    split_of,
+    task_of,
+    token_in,
+)
 from labels2chat.adapters.coco.sets import ImageSet, open_set, png_sizes, sum_notes
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.types import Option, Source
@@ -90,9 +99,16 @@ def read(path: str, **options: Any) -> Source:
         kinds=frozenset().union(*(each.kinds for each in sets)),
         category_ids={n: id for each in reversed(sets) for id, n in _ids(each) if n not in roots},
         categories=list(dict.fromkeys(name for each in sets for name in each.categories if name not in roots)),
+        unseen="; ".join(filter(None, (_bad(sets), _unread(found)))),
         exhaustive=all(each.exhaustive for each in sets),
         count=sum(len(each.labels[0].images) for each in sets),
-        notes=sum_notes([*(each.notes for each in sets), {f"no class but a supercategory: {n}": 1 for n in roots}]),
+        notes=sum_notes(
+            [
+                *(each.notes for each in sets),
+                {f"no class but a supercategory: {name}": 1 for name in roots},
+                {f"files of other tasks left unread: {', '.join(_tasks(found))}": sum(len(m.unread) for m in found)},
+            ]
+        ),
         problems=[problem for each in sets for problem in each.problems(several=len(sets) > 1)],
         licenses=list(dict.fromkeys(name for each in sets for name in each.labels[0].licenses.values())),
     )
@@ -101,6 +117,25 @@ def read(path: str, **options: Any) -> Source:
         if bad:
             raise SourceError(f"{path}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
     return source
+
+
+def _bad(sets: list[ImageSet]) -> str:
+    """Say how many annotations can't be read, and the first of them."""
+    bad = [lost.problem for each in sets for labels in each.labels for some in labels.bad.values() for lost in some]
+    return f"{len(bad):,} annotations can't be read, the first one {bad[0].where}: {bad[0].message}" if bad else ""
+
+
+def _tasks(found: list[Member]) -> list[str]:
+    """List the tasks of which files are left unread."""
+    there = {task_of(path) for member in found for path in member.unread}
+    return [task for task in TASKS if task in there]
+
+
+def _unread(found: list[Member]) -> str:
+    """Say how to read the files of other tasks, too."""
+    read = [task for task in TASKS if any(task_of(path) == task for member in found for path in member.paths)]
+    others = [f"-O tasks={','.join([*read, task])}" for task in _tasks(found)]
+    return f"files of other tasks are left unread: give {' or '.join(others)}" if others else ""
 
 
 def _refuse(options: dict[str, Any]) -> None:
@@ -134,6 +169,8 @@ def _members(path: Path, options: dict[str, Any]) -> list[Member]:
         )
     for member in found:
         member.paths += merged
+        known = set(map(os.path.realpath, merged))
+        member.unread = [path for path in member.unread if os.path.realpath(path) not in known]
     if options.get("split") and len(found) == 1:
         found[0].split = options["split"]
     return found

@@ -227,13 +227,15 @@ def unique_images(images: list[Any], path: Path) -> tuple[list[Any], dict[Any, A
 def name_categories(categories: list[Any], path: Path) -> Categories:
     """Map ids, and ids as text, to names. Ids may be anything, 0 too; equal names are one class."""
     names: dict[Any, str] = {}
+    as_text: dict[str, str] = {}
     points: dict[str, list[str]] = {}
     things: dict[str, bool] = {}
     nameless = 0
     for category in categories:
         name = str(category.id) if category.name in (None, "") else str(category.name)
-        if names.get(category.id, name) != name:
-            raise SourceError(f"{path}: category id {category.id} is both {names[category.id]!r} and {name!r}")
+        known = as_text.setdefault(str(category.id), name)
+        if known != name:
+            raise SourceError(f"{path}: category id {category.id} is both {known!r} and {name!r}")
         nameless += category.name in (None, "") and category.id not in names
         names[category.id] = name
         if isinstance(category.keypoints, list):
@@ -246,8 +248,7 @@ def name_categories(categories: list[Any], path: Path) -> Categories:
     }
     above = ((category.supercategory, names[category.id]) for category in categories)
     roots = {parent for parent, name in above if isinstance(parent, str) and parent != name}
-    every = {str(id): name for id, name in names.items()} | names
-    return Categories(every, points, things, notes, frozenset(roots.intersection(names.values())))
+    return Categories(as_text | names, points, things, notes, frozenset(roots.intersection(names.values())))
 
 
 def unused_roots(files: list[Labels]) -> list[str]:

@@ -4,6 +4,7 @@
     train/_annotations.coco.json, valid/_annotations.coco.json             Roboflow
     labels.json with data/, train/labels.json with train/data/             FiftyOne
     annotations/train/instances.json                                       PoseTrack
+    train/annotations/instances.json                                       iSAID, Supervisely
     annotations.json with images/, anything.json beside its images         coco-annotator, TACO, Label Studio
 
 What is in a file is said by its keys; names only sort the files of one folder.
@@ -46,6 +47,7 @@ _OBJECT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"')
 _LIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _PREDICTION = {"id", "image_id", "category_id", "bbox", "score", "segmentation", "keypoints", "caption", "area"}
 _COCO = re.compile(rb'"(?:images|annotations|categories|licenses|info|videos)"\s*:')
+_ANNOTATIONS = ("annotations", "annotation", "anns", "ann")
 _HEAD = 1 << 16
 _MOST_FILES = 200
 """No folder with more JSON files than that is looked through: those are one per image, and not COCO's."""
@@ -60,6 +62,8 @@ class Member(Struct):
     token: str
     """The split as the file's name has it: train2017."""
     paths: list[Path]
+    unread: list[Path] = []
+    """Files of other tasks, where nobody said which to read."""
 
 
 def is_coco(path: Path) -> bool:
@@ -112,7 +116,8 @@ def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
         if unclear or any(len(several) > 1 for several in paths):
             raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
         if paths:
-            chosen.append(Member(name, token, [several[0] for several in paths]))
+            others = [each for task in files if task not in (*wanted, "image_info") for each in files[task]]
+            chosen.append(Member(name, token, [several[0] for several in paths], [] if tasks else others))
     if split is not None and len(chosen) > 1:
         here = [member.split for member in chosen]
         chosen = [member for member in chosen if split in (member.split, member.token)]
@@ -156,18 +161,26 @@ def _split(token: str) -> str:
 
 def _token(path: Path, folder: Path) -> str:
     token = token_in(path.stem)
-    if not token and path.parent != folder and (match := _SPLIT.fullmatch(path.parent.name)):
-        token = match[1]
+    for place in path.parents:
+        if token or place == folder:
+            break
+        match = _SPLIT.fullmatch(place.name)
+        token = match[1] if match else ""
     return token
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the COCO files of a folder and of the folders in it, by name; those in annotations/ may be sorted again."""
+    """Yield the COCO files of a folder and of the folders in it, by name, and of those in or called annotations."""
     inside = folders(folder)
     if len(inside) > _MOST_FOLDERS:
         inside = [place for place in inside if place.name.lower() == "annotations" or _SPLIT.fullmatch(place.name)]
-    below = [folders(place) for place in inside if place.name.lower() == "annotations"]
-    for place in (folder, *inside, *(place for some in below if len(some) <= _MOST_FOLDERS for place in some)):
+    below: list[Path] = []
+    for place in inside:
+        some = folders(place)
+        if place.name.lower() != "annotations":
+            some = [child for child in some if child.name.lower() in _ANNOTATIONS]
+        below += some if len(some) <= _MOST_FOLDERS else []
+    for place in (folder, *inside, *below):
         try:
             names = sorted(name for name in os.listdir(place) if name.lower().endswith(".json"))
         except OSError:

@@ -267,8 +267,14 @@ def _loads(data: Any, path: Path) -> Any:
         return json.loads(bytes(data).removeprefix(b"\xef\xbb\xbf"))
     except json.JSONDecodeError as error:
         message = error.msg[0].lower() + error.msg[1:].removesuffix(" starting at")
-        open_end = error.pos >= len(error.doc) - 2 or error.msg.startswith("Unterminated string")
-        cut = "; the file seems to be cut off" if open_end else ""
+        rest = error.doc[error.pos :].lstrip()
+        if error.doc[: error.pos + rest.startswith(",")].rstrip().endswith(",") and rest.lstrip(",\n\r\t ")[:1] in (
+            "]",
+            "}",
+        ):
+            message = "a comma before the closing bracket"
+        open_end = error.pos >= len(error.doc) - 2 and rest[:1] not in ("]", "}", ",")
+        cut = "; the file seems to be cut off" if open_end or error.msg.startswith("Unterminated string") else ""
         raise SourceError(f"{path}:{error.lineno}:{error.colno}: not JSON: {message}{cut}") from None
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: not UTF-8 text (byte {error.start})") from None

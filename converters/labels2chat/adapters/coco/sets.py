@@ -236,7 +236,7 @@ def sum_notes(notes: list[dict[str, int]]) -> dict[str, int]:
     for each in notes:
         for key, count in each.items():
             total[key] = total.get(key, 0) + count
-    return total
+    return {key: count for key, count in total.items() if count}
 
 
 def _pixels(value: float | None) -> int | None:
