@@ -33,7 +33,7 @@ from labels2chat.errors import SourceError, UsageError
 from labels2chat.types import Option, Source
 
 OPTIONS = {
-    "images": Option("folder with the image files (default: found beside the JSON)", "folder"),
+    "images": Option("folder with the image files (default: found in the dataset's own folders)", "folder"),
     "urls": Option("refer to images by their coco_url or flickr_url instead of their files", "flag", False),
     "split": Option("name of the split (default: from the file name, else train); of a folder: the only one to read"),
     "tasks": Option(
@@ -50,7 +50,7 @@ OPTIONS = {
     "low_memory": Option("keep an index on disk and no annotation in memory: slower, for huge files", "flag", False),
     "strict": Option("stop at the first bad record instead of counting it", "flag", False),
     "bbox_format": Option(
-        "how the boxes are written (default: xywh, and a stop where they look like corners)",
+        "how the boxes are written (default: xywh, and a stop where they look like corners or fractions)",
         "choice",
         None,
         ("xywh", "xyxy"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -88,27 +88,29 @@ class Folder:
     def _choose(
         self,
         ranks: dict[Path, tuple[int, int]],
-        count: Any,
+        count: Callable[[list[str]], Callable[[Path], int]],
         names: list[str],
         every: list[str],
         flats: tuple[bool, ...],
     ) -> None:
         for flat in flats:
             wanted = [relative(name, flat) for name in names]
-            best = _best({place: count(place, wanted) for place in ranks}, self.found)
+            here = count(wanted)
+            best = _best({place: here(place) for place in ranks}, self.found)
             if len(best) > 1 and count is _present and len(every) > len(names):
-                rest = [relative(name, flat) for name in every]
-                best = _best({place: _listed(place, rest) for place in best}, 0) or best
+                in_all = _listed([relative(name, flat) for name in every])
+                best = _best({place: in_all(place) for place in best}, 0) or best
             likely = min((ranks[place] for place in best), default=None)
             best = same(place for place in best if ranks[place] == likely)
             if best:
-                self._take(best, count(best[0], wanted), flat)
+                self._take(best, here(best[0]), flat)
                 self._below = best[:1] if self.root else self._below
 
     def _look_around(self, bases: list[Path], names: list[str]) -> None:
         """Take the one folder that has most of the names, of those inside the folders around the annotation file."""
         places = dict.fromkeys(place for base in bases for child in folders(base) for place in children(child))
-        counts = {place: _listed(place, names) for place in islice(places, _AROUND)}
+        here = _listed(names)
+        counts = {place: here(place) for place in islice(places, _AROUND)}
         if best := same(_best(counts, 0)):
             self._take(best, counts[best[0]], False)
             self._below = [best[0].parent] if self.root else self._below
@@ -245,19 +247,24 @@ def _within(path: str, folder: str) -> bool:
     return os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), ""))
 
 
-def _present(place: Path, names: list[str]) -> int:
-    return sum(os.path.isfile(place / name) for name in names)
+def _present(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names that are in a folder, looking for each."""
+    return lambda place: sum(os.path.isfile(place / name) for name in names)
 
 
-def _listed(place: Path, names: list[str]) -> int:
-    """Count the names that a folder has; of names with folders of their own, some."""
-    return len(set(_listing(place)).intersection(names)) + _present(place, _some(names))
+def _listed(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names in a folder's listing; of names with folders of their own, some."""
+    wanted, some = set(names), _present(_some(names))
+    return lambda place: len(wanted.intersection(_listing(place))) + some(place)
 
 
-def _alike(place: Path, names: list[str]) -> int:
-    """Count the names that a folder has in another spelling; of names with folders of their own, some."""
-    here = set(map(folded, _listing(place))).intersection(folded(name) for name in names if "/" not in name)
-    return len(here) + sum(_present(place, list(spellings(name))) > 0 for name in _some(names))
+def _alike(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names that a folder has in another spelling; of names with folders of their own, some."""
+    wanted = {folded(name) for name in names if "/" not in name}
+    some = [_present(list(spellings(name))) for name in _some(names)]
+    return lambda place: (
+        len(wanted.intersection(map(folded, _listing(place)))) + sum(present(place) > 0 for present in some)
+    )
 
 
 def _some(names: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ _ABSOLUTE = re.compile(r"[A-Za-z]:|\w+://")
 
 def is_web(name: str) -> bool:
     """Whether a name is an address."""
-    return name[:8].lower().startswith(("http://", "https://"))
+    return name[:4].lower() == "http" and name[4:8].lower().startswith(("://", "s://"))
 
 
 def url_of(image: Any) -> str | None:
@@ -47,6 +47,8 @@ def all_different(names: list[str]) -> bool:
 
 def spellings(name: str) -> Iterator[str]:
     """Yield the other ways to write a name: accents in one sign or two, %20 for a space."""
+    if name.isascii() and "%" not in name:
+        return
     for each in dict.fromkeys((name, unquote(name))):
         for form in ("NFC", "NFD"):
             other = unicodedata.normalize(form, each)
@@ -58,4 +60,6 @@ def spellings(name: str) -> Iterator[str]:
 
 def folded(name: str) -> str:
     """Return what all spellings of a name have in common, capitals aside."""
+    if name.isascii() and "%" not in name:
+        return name.lower()
     return unicodedata.normalize("NFC", unquote(name)).casefold()

@@ -24,6 +24,7 @@ _HEAD = 200
 """So many records tell which keys a file uses; a key that only later ones have costs a second reading."""
 _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 _BASES = {"images": Image, "annotations": Annotation, "categories": Category}
+_COMMA = re.compile(r",\s*[\]}]")
 _ANNOTATIONS = re.compile(rb'"annotations"\s*+:\s*+(?=\[)')
 
 
@@ -267,13 +268,10 @@ def _loads(data: Any, path: Path) -> Any:
         return json.loads(bytes(data).removeprefix(b"\xef\xbb\xbf"))
     except json.JSONDecodeError as error:
         message = error.msg[0].lower() + error.msg[1:].removesuffix(" starting at")
-        rest = error.doc[error.pos :].lstrip()
-        if error.doc[: error.pos + rest.startswith(",")].rstrip().endswith(",") and rest.lstrip(",\n\r\t ")[:1] in (
-            "]",
-            "}",
-        ):
+        ends = (error.pos, len(error.doc[: error.pos].rstrip()) - 1)  # Python 3.13 points at the comma
+        if any(_COMMA.match(error.doc, at) for at in ends):
             message = "a comma before the closing bracket"
-        open_end = error.pos >= len(error.doc) - 2 and rest[:1] not in ("]", "}", ",")
+        open_end = error.pos >= len(error.doc) - 2 and error.doc[error.pos :].strip() not in ("]", "}", ",]", ",}")
         cut = "; the file seems to be cut off" if open_end or error.msg.startswith("Unterminated string") else ""
         raise SourceError(f"{path}:{error.lineno}:{error.colno}: not JSON: {message}{cut}") from None
     except UnicodeDecodeError as error:
