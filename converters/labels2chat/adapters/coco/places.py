@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-ASIDE = frozenset(
-    ["annotation", "annotations", "ann", "anns", "label", "labels", "json", "jsons", "gt", "meta", "metadata"]
-)
+_ASIDE = frozenset(["ann", "anns", "label", "labels", "json", "jsons", "gt", "meta", "metadata"])
 """Names of folders that hold the labels of images elsewhere."""
+_ANNOTATIONS = re.compile(r"(?:.*[^a-z])?annotations?|annotations?[^a-z].*")
 _IMAGES = ("images", "image", "imgs", "img", "jpegimages")
 _EXACT, _BEGINS, _CALLED, _DATA, _ITSELF, _ANY = range(6)
 """How a place is called: like the split, beginning so, like images, data, the folder itself, anything."""
@@ -33,14 +32,14 @@ def levels(path: Path) -> list[Level]:
     """List the folders around an annotation file that may be the dataset's."""
     near = path.parent
     above = _above(near)
-    if _name(near) in ASIDE:
+    if _aside(near):
         found = [Level([above, near], True)]
-        if _name(above) in ASIDE | {"coco"}:
+        if _aside(above) or _name(above) == "coco":
             found.append(Level([_above(above)], False))
         return found
     if not _only_json(near):
         return [Level([near], True)]
-    if _name(above) in ASIDE:  # annotations/train/instances.json
+    if _aside(above):  # annotations/train/instances.json
         return [Level([_above(above), above, near], True)]
     return [Level([near], True), Level([above], False)]
 
@@ -48,7 +47,7 @@ def levels(path: Path) -> list[Level]:
 def tokens_of(path: Path, token: str) -> list[str]:
     """List what a folder of the file's split may be called."""
     near = path.parent
-    words = [re.split(r"[_.]", path.stem)[-1], token, *([near.name] if _name(_above(near)) in ASIDE else [])]
+    words = [re.split(r"[_.]", path.stem)[-1], token, *([near.name] if _aside(_above(near)) else [])]
     return [word for word in dict.fromkeys([*words, *(word.rstrip("0123456789") for word in words)]) if word]
 
 
@@ -78,7 +77,7 @@ def usual_places(path: Path, level: Level, tokens: list[str]) -> dict[Path, tupl
         add(_ITSELF, order, base)
     near = path.parent
     if level.inside:
-        beside = children(near) or (children(level.bases[0]) if _name(near) in ASIDE else [])
+        beside = children(near) or (children(level.bases[0]) if _aside(near) else [])
         add(_ANY, 0, *beside)
     elif _name(near) == "coco":  # COCO/train.json beside PNG/
         add(_ANY, 0, *children(level.bases[0]))
@@ -105,6 +104,11 @@ def _begins(name: str, token: str, loosely: bool) -> bool:
 
 def _above(folder: Path) -> Path:
     return folder / ".." if folder.name in ("", "..") else folder.parent
+
+
+def _aside(folder: Path) -> bool:
+    """Whether a folder is called as those of annotations are: annotations_trainval2017, too."""
+    return _name(folder) in _ASIDE or bool(_ANNOTATIONS.fullmatch(_name(folder)))
 
 
 def _name(folder: Path) -> str:
