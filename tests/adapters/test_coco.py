@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from labels2chat import convert
 from labels2chat.adapters import coco, read
-from labels2chat.errors import CODES, SourceError
+from labels2chat.errors import CODES, SourceError, TemplateError
 from labels2chat.types import Problem, Sample, Source
 
 MakeCoco = Callable[..., Path]
@@ -119,7 +119,9 @@ def test_samples(make_coco: MakeCoco) -> None:
         pytest.param(without(box(), "image_id"), ("annotation.bad_record", "annotation 10"), id="no image_id"),
         pytest.param(box(id="x-7", bbox=[0, 0, 0, 0]), ("box.empty", "annotation x-7"), id="text id in where"),
         pytest.param(box(id={}), ("annotation.bad_record", "annotation {}"), id="id is an object"),
-        pytest.param(without(box(image_id=9), "id"), ("annotation.orphan", "annotation None"), id="orphan without id"),
+        pytest.param(
+            without(box(image_id=9), "id"), ("annotation.orphan", "annotation number 1"), id="orphan without id"
+        ),
         pytest.param(without(box(bbox=[1]), "id"), ("annotation.bad_record", "annotation number 1"), id="no id: place"),
         pytest.param("annotation", ("annotation.bad_record", "annotation number 1"), id="a string for a record"),
         pytest.param(None, ("annotation.bad_record", "annotation number 1"), id="null for a record"),
@@ -223,6 +225,35 @@ def test_strict_names_the_first_problem_and_counts_them(make_coco: MakeCoco) -> 
     )
 
 
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+def test_annotations_without_an_id_are_called_by_their_number(low_memory: str, make_coco: MakeCoco) -> None:
+    records: list[Any] = [
+        box(bbox=[1, 2]),
+        box(),
+        box(bbox=[0, 0, 0, 0]),
+        7,
+        box(category_id=9),
+        box(bbox=None),
+        box(keypoints=[1]),
+        box(image_id=9),
+        caption(" "),
+        box(image_id=2, bbox=[0, 0, 1, 0]),
+    ]
+    nameless = [without(record, "id") if isinstance(record, dict) else record for record in records]
+    source = read(f"coco:{make_coco(annotations=nameless)}", low_memory=low_memory)
+    assert found(source) == [
+        ("annotation.bad_record", "annotation number 3"),
+        ("annotation.orphan", "annotation number 7"),
+        ("annotation.bad_record", "annotation number 0"),
+        ("box.empty", "annotation number 2"),
+        ("annotation.unknown_category", "annotation number 4"),
+        ("annotation.bad_record", "annotation number 5"),
+        ("keypoints.bad", "annotation number 6"),
+        ("caption.empty", "annotation number 8"),
+        ("box.empty", "annotation number 9"),
+    ]
+
+
 def test_strict_lets_a_clean_file_pass(make_coco: MakeCoco) -> None:
     assert len(list(read(f"coco:{make_coco()}", strict=True))) == 2
 
@@ -291,7 +322,7 @@ def test_iscrowd_nested_a_thousand_times(make_coco: MakeCoco) -> None:
         pytest.param([{"id": "c1", "name": "cat"}], ["c1"], ["cat"], id="text ids"),
         pytest.param([{"id": "1", "name": "cat"}], [1, "1"], ["cat", "cat"], id="ids in quotes there"),
         pytest.param([{"id": 1, "name": "cat"}], [1, "1"], ["cat", "cat"], id="ids in quotes here"),
-        pytest.param([{"id": 1, "name": "i"}, {"id": "1", "name": "t"}], [1, "1"], ["i", "t"], id="exact type first"),
+        pytest.param([{"id": 1, "name": "i"}, {"id": "1", "name": "i"}], [1, "1"], ["i", "i"], id="as text, too"),
         pytest.param([{"id": -1, "name": "minus"}], [-1], ["minus"], id="negative id"),
         pytest.param([{"id": 10**30, "name": "big"}], [10**30], ["big"], id="huge id"),
         pytest.param([{"id": 1, "name": "a"}, {"id": 1, "name": "a"}], [1], ["a"], id="the same record twice"),
@@ -313,8 +344,9 @@ def test_categories_keep_the_order_of_the_file(make_coco: MakeCoco) -> None:
     assert read(f"coco:{make_coco(categories=categories)}").categories == ["z", "a", "m"]
 
 
-def test_one_category_id_with_two_names_is_refused(make_coco: MakeCoco) -> None:
-    path = make_coco(categories=[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}])
+@pytest.mark.parametrize("other", [1, "1"], ids=repr)
+def test_one_category_id_with_two_names_is_refused(other: Any, make_coco: MakeCoco) -> None:
+    path = make_coco(categories=[{"id": 1, "name": "cat"}, {"id": other, "name": "dog"}])
     with pytest.raises(SourceError) as caught:
         read(f"coco:{path}")
     assert one_line(caught.value, path).endswith("category id 1 is both 'cat' and 'dog'")
@@ -495,14 +527,35 @@ def test_a_captions_file_needs_no_categories_key(make_coco: MakeCoco) -> None:
     assert [sample.captions for sample in source] == [["A cat."]]
 
 
-def test_a_box_with_a_caption_stays_a_box(make_coco: MakeCoco) -> None:
-    annotations = [box(id=1, caption="the left cat"), box(id=2, caption="")]
+def test_a_caption_of_a_box_is_the_object_s(make_coco: MakeCoco) -> None:
+    annotations = [
+        box(id=1, caption=" the left\ncat"),
+        box(id=2, caption=""),
+        box(id=3, caption="the best cat", attributes={"caption": "not this"}),
+        box(id=4, caption=None),
+    ]
     source = read(f"coco:{make_coco(images=[image()], annotations=annotations)}")
     (sample,) = source
-    assert [a.id for a in sample.annotations or ()] == [1, 2]
-    assert sample.captions == ["the left cat"]
-    assert source.kinds == {"boxes", "captions"}
+    assert [(a.id, a.attributes) for a in sample.annotations or ()] == [
+        (1, {"caption": "the left cat"}),
+        (2, {}),
+        (3, {"caption": "the best cat"}),
+        (4, {}),
+    ]
+    assert sample.captions == []
+    assert source.kinds == {"boxes", "attributes"}
     assert found(source) == [("caption.empty", "annotation 2")]
+
+
+@pytest.mark.parametrize(("template", "params"), [("caption-region", {}), ("refer", {"phrase": "caption"})])
+def test_captions_of_boxes_fit_the_templates_of_regions(
+    template: str, params: Record, make_coco: MakeCoco, tmp_path: Path
+) -> None:
+    path = make_coco(images=[image()], annotations=[box(id=1, caption="the left cat"), caption("A cat.")])
+    assert read(f"coco:{path}").kinds == {"boxes", "attributes", "captions"}
+    convert(f"coco:{path}", template, tmp_path / "out", params=params)
+    (lines,) = (tmp_path / "out").glob("train*.jsonl")
+    assert "the left cat" in lines.read_text().lower()
 
 
 def test_an_annotation_without_box_and_outline_is_a_class_of_the_image(make_coco: MakeCoco) -> None:
@@ -526,12 +579,23 @@ def test_records_that_can_not_be_read_do_not_make_negatives(make_coco: MakeCoco)
         assert len(found(source)) == 1
 
 
+def test_where_no_annotation_can_be_read_the_message_says_so(make_coco: MakeCoco, tmp_path: Path) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=[1, 2, 3]) for n in (7, 8, 9)])
+    with pytest.raises(TemplateError) as caught:
+        convert(f"coco:{path}", "detect", tmp_path / "out")
+    assert "has no labels (3 annotations can't be read, the first one annotation 7: " in str(caught.value)
+
+
 def test_all_kinds_in_one_file(make_coco: MakeCoco) -> None:
-    annotations = [box(id=1), caption("A cat.", id=2), without(box(id=3), "bbox")]
+    annotations = [
+        box(id=1),
+        caption("A cat.", id=2),
+        box(id=3, keypoints=[5, 5, 2], segmentation=[[1, 1, 9, 1, 9, 7]]),
+    ]
     source = read(f"coco:{make_coco(images=[image()], annotations=annotations)}")
     (sample,) = source
-    assert source.kinds == {"boxes", "captions", "class"}
-    assert (len(sample.annotations or ()), sample.captions, sample.labels) == (1, ["A cat."], ["cat"])
+    assert source.kinds == {"boxes", "captions", "keypoints", "masks"}
+    assert (len(sample.annotations or ()), sample.captions) == (2, ["A cat."])
 
 
 @pytest.mark.parametrize(
@@ -703,7 +767,6 @@ def test_base_names_that_are_equal_are_never_taken_for_one_file(
         "x/../../a.jpg",
         "x\\..\\..\\a.jpg",
         "..",
-        "https://example.com/a.jpg",
         "s3://bucket/a.jpg",
         "file:///etc/passwd",
         "a\0.jpg",
@@ -827,22 +890,45 @@ def test_corners_of_an_image_without_a_size_are_told_by_its_file(make_coco: Make
     assert len(boxes(read(f"coco:{path}"))) == 6
 
 
+FRACTIONS = [[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1], [0.25, 0.5, 0.1, 1.004]]
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize("options", [{}, {"bbox_format": "xyxy"}], ids=str)
+def test_fractions_are_refused(options: Record, low_memory: str, make_coco: MakeCoco) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=bbox) for n, bbox in enumerate(FRACTIONS)])
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{path}", low_memory=low_memory, **options)
+    said = "all 3 boxes lie within 0 and 1: if they are fractions, multiply them by the image's width and height"
+    assert said in one_line(caught.value, path)
+    assert len(boxes(read(f"coco:{path}", bbox_format="xywh"))) == 3
+
+
+@pytest.mark.parametrize("other", [[1, 1, 2, 1], [0, 0, 1, 1.5], [-1, 0, 1, 1]], ids=str)
+def test_boxes_that_are_no_fractions(other: list[float], make_coco: MakeCoco) -> None:
+    path = make_coco(annotations=[box(id=n, bbox=bbox) for n, bbox in enumerate([*FRACTIONS, other])])
+    assert len(boxes(read(f"coco:{path}"))) == 4
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
 @pytest.mark.parametrize(
-    ("extra", "labels", "codes"),
-    [
-        pytest.param({}, ["cat"], [], id="a class of the image, or an object whose box is missing"),
-        pytest.param({"bbox": None, "segmentation": []}, ["cat"], [], id="null"),
-        pytest.param({"segmentation": [[]]}, [], ["annotation.bad_record"], id="an outline of nothing"),
-    ],
+    "extra",
+    [{}, {"bbox": None, "segmentation": []}, {"segmentation": [[]]}, {"keypoints": []}],
+    ids=["nothing", "null", "an outline of nothing", "no keypoints"],
 )
-def test_an_object_without_a_box_beside_others(
-    make_coco: MakeCoco, extra: Record, labels: list[str], codes: list[str]
-) -> None:
-    """Whatever it is, the objects of its class can't be counted any more."""
-    bare = {**without(box(id=2), "bbox"), **extra}
-    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, 'id': 3}])}")
-    assert (sample.labels, [problem.code for problem in sample.problems]) == (labels, codes * 2)
-    assert sample.not_exhaustive == ["cat"]
+def test_an_object_without_a_box_beside_others(make_coco: MakeCoco, extra: Record, low_memory: str) -> None:
+    """The objects of its class can't be counted any more."""
+    bare = {**without(box(id=2, category_id=3), "bbox"), **extra}
+    path = make_coco(images=[image()], annotations=[box(id=1), bare, {**bare, "id": 3}])
+    source = read(f"coco:{path}", low_memory=low_memory)
+    (sample,) = source
+    assert source.kinds == {"boxes"}
+    assert sample.labels == []
+    assert [(problem.where, problem.message) for problem in sample.problems] == [
+        ("annotation 2", "no bbox and no outline"),
+        ("annotation 3", "no bbox and no outline"),
+    ]
+    assert sample.not_exhaustive == ["dog"]
     assert len(sample.annotations or ()) == 1
 
 
@@ -884,7 +970,11 @@ def test_encodings(content: bytes, make_coco: MakeCoco) -> None:
         pytest.param(json.dumps(CLEAN, indent=1)[:60].encode(), ":4:", id="the line is named"),
         pytest.param(b'{"images": []}\n{"images": []}', ":2:1: not JSON: extra data", id="JSON lines"),
         pytest.param(b"{'images': []}", ":1:2: not JSON", id="Python literal"),
-        pytest.param(b'{"images": [],}', ":1:", id="comma at the end"),
+        pytest.param(b'{"images": [],}', ": not JSON: a comma before the closing bracket", id="comma at the end"),
+        pytest.param(b'{"images": [1,\n ]\n}', ": not JSON: a comma before the closing bracket", id="comma in a list"),
+        pytest.param(
+            b'{"images": [1,', ":1:15: not JSON: expecting value; the file seems to be cut off", id="cut there"
+        ),
         pytest.param(b'{"images": [{"id": 01}]}', ":1:", id="leading zero"),
         pytest.param(
             b'{"images": "a\nb"}', ":1:14: not JSON: invalid control character", id="raw line end in a string"
@@ -934,6 +1024,7 @@ def test_a_file_that_is_no_coco_is_refused(content: bytes, message: str, make_co
     with pytest.raises(SourceError) as caught:
         read(f"coco:{path}")
     assert message in one_line(caught.value, path)
+    assert ("cut off" in str(caught.value)) <= (b",}" not in content and b"]\n}" not in content)
     assert str(caught.value).count(str(path)) == 1
     assert len(str(caught.value)) < len(str(path)) + 200
 
@@ -963,6 +1054,24 @@ def test_a_file_that_is_no_coco_is_refused(content: bytes, message: str, make_co
         ("retrain.json", "train"),
         ("interval.json", "train"),  # 'val' is only the end of a word
         ("contest.json", "train"),
+        ("coco_wholebody_val_v1.0.json", "val"),
+        ("val_annotations.json", "val"),
+        ("det_val_coco.json", "val"),
+        ("val.coco.json", "val"),
+        ("VisDrone2019-DET_val_coco.json", "val"),
+        ("lvis_v1_val_cocofied.json", "val"),
+        ("person_keypoints_val2017_foot_v1.json", "val"),
+        ("instances_val_trashcan.json", "val"),
+        ("mot17_val_half.json", "val"),
+        ("instances_valminusminival2014.json", "val"),
+        ("Testing set.json", "test"),
+        ("val 2.json", "val"),
+        ("retrained_model.json", "train"),
+        ("évalé_x.json", "train"),
+        ("test_of_train_labels.json", "train"),  # two splits
+        ("test_and_val_labels.json", "train"),
+        ("validation_of_valid_ones.json", "val"),
+        ("smoke_test_val.json", "val"),  # the end goes first
         ("train/_annotations.coco.json", "train"),
         ("valid/_annotations.coco.json", "val"),
         ("test/_annotations.coco.json", "test"),

@@ -98,8 +98,8 @@ def test_images_are_found(name: str) -> None:
         ("coco/datumaro_assets/coco_roboflow/val/_annotations.coco.json", "val"),
         ("coco/datumaro_assets/mmdet_coco/annotations/instances_train.json", "train"),
         ("coco/retinanet_1img/annotations/instances_val2017.json", "val"),
-        ("coco/lvis/lvis_val_100.json", "train"),
-        ("coco/mmpose/coco/test_coco.json", "train"),
+        ("coco/lvis/lvis_val_100.json", "val"),
+        ("coco/mmpose/coco/test_coco.json", "test"),
     ],
 )
 def test_splits(name: str, split: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from labels2chat import convert
 from labels2chat.adapters import coco, imagefolder, read
-from labels2chat.errors import SourceError, UsageError
+from labels2chat.errors import SourceError, TemplateError, UsageError
 
 MakeCoco = Callable[..., Path]
 WriteImages = Callable[..., list[Path]]
@@ -52,6 +53,18 @@ LAYOUTS: list[tuple[str, dict[str, str], list[str]]] = [
     ),
     ("coco-annotator", {"annotations.json": "images"}, ["train"]),
     ("any name", {"fish.json": "."}, ["train"]),
+    (
+        "splits before another word",
+        {"train_annotations.json": "images/train", "val_annotations.json": "images/val"},
+        ["train", "val"],
+    ),
+    (
+        "a folder of annotations per split",
+        {f"{split}/annotations/instances.json": f"{split}/images" for split in ("train", "val")},
+        ["train", "val"],
+    ),
+    ("iSAID", {"train/Annotations/iSAID_train.json": "train/images"}, ["train"]),
+    ("Supervisely", {"ds1/annotations/instances.json": "ds1/img"}, ["train"]),
     ("splits in the root", {"train.json": "train", "val.json": "val"}, ["train", "val"]),
 ]
 
@@ -122,10 +135,30 @@ def test_tasks(make_coco: MakeCoco, tmp_path: Path) -> None:
         said(tasks="caption")
     with pytest.raises(SourceError, match="has no file for the tasks panoptic"):
         said(tasks="panoptic")
+    with pytest.raises(SourceError, match=r"has no file for the tasks panoptic \(found: annotations"):
+        said(tasks="instances,panoptic")
     with pytest.raises(UsageError, match=r"has the splits train, val: .*tasks=instances,captions"):
         said(captions="captions.json")
     path = str(folder / "annotations/captions_val.json")
     assert said(captions=path, split="val") == [("val", 2, ["From captions_val.json."])]
+
+
+def test_files_of_other_tasks_are_noted(make_coco: MakeCoco, tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        make_coco(f"data/annotations/instances_{split}.json", draw=f"../{split}")
+        captions(make_coco, f"data/annotations/captions_{split}.json")
+    make_coco("data/annotations/person_keypoints_val.json")
+    make_coco("data/annotations/image_info_val.json", content={"images": [{"id": 1, "file_name": "a.jpg"}]})
+    note = "files of other tasks left unread: keypoints, captions"
+    assert read(f"coco:{tmp_path}/data").notes[note] == 3
+    assert "left unread" not in str(read(f"coco:{tmp_path}/data", tasks="instances").notes)
+    with pytest.raises(TemplateError) as caught:
+        convert(f"coco:{tmp_path}/data", "caption", tmp_path / "out")
+    assert "give -O tasks=instances,keypoints or -O tasks=instances,captions" in str(caught.value)
+    merged = read(
+        f"coco:{tmp_path}/data", split="train", captions=str(tmp_path / "data/annotations/captions_train.json")
+    )
+    assert "left unread" not in str(merged.notes)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +207,7 @@ def test_images_option_of_a_folder_with_splits(make_coco: MakeCoco, write_images
         ({".hidden/a.json": {"images": [], "annotations": []}}, False),
         ({"x/y/a.json": {"images": [], "annotations": []}}, False),
         ({"annotations/val/a.json": {"images": [], "annotations": []}}, True),
+        ({"val/Annotations/a.json": {"images": [], "annotations": []}}, True),
         ({}, False),
     ],
     ids=[
@@ -188,6 +222,7 @@ def test_images_option_of_a_folder_with_splits(make_coco: MakeCoco, write_images
         "hidden",
         "two below",
         "sorted annotations",
+        "annotations per split",
         "none",
     ],
 )

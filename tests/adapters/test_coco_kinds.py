@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from PIL import Image as Pillow
 
-from labels2chat import masks
+from labels2chat import convert, masks
 from labels2chat.adapters import read
 from labels2chat.errors import CODES, SourceError, UsageError
 from labels2chat.types import Annotation, Keypoint, Sample, Source
@@ -223,9 +223,36 @@ def test_ignored_objects_can_be_left_out(key: str, make_coco: MakeCoco) -> None:
     path = make_coco(annotations=records)
     kept = [[a.attributes.get(key) for a in sample.annotations or ()] for sample in read(f"coco:{path}")]
     assert kept == [[0, 1], [True]]
-    left = [sample.annotations for sample in read(f"coco:{path}", drop_ignored="true")]
-    assert [a.id for a in left[0] or ()] == [1]
-    assert left[1] is None  # something is there, so this is no negative
+    for low_memory in (False, True):
+        source = read(f"coco:{path}", drop_ignored="true", low_memory=low_memory)
+        first, second = source
+        assert [a.id for a in first.annotations or ()] == [1]
+        assert second.annotations is None  # something is there, so this is no negative
+        assert [sample.not_exhaustive for sample in source] == [["cat"], ["cat"]]
+        assert source.notes["ignored_objects_left_out"] == 2
+    assert "ignored_objects_left_out" not in read(f"coco:{path}").notes
+
+
+def test_a_class_that_lost_its_only_object_is_not_answered_no(make_coco: MakeCoco, tmp_path: Path) -> None:
+    ignored = box(id=1, category_id=3, ignore=1)
+    broken = box(id=2, category_id=3, bbox=[1, 2, 3, 4, 5])
+    for record, options in ((ignored, {"drop_ignored": True}), (broken, {})):
+        path = make_coco(annotations=[record, box(id=3)], images=[image()])
+        convert(f"coco:{path}", "presence", tmp_path / "out", options=options, overwrite=True)
+        assert "dog" not in "".join(file.read_text() for file in (tmp_path / "out").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("category", "doubted"), [(3, ["dog"]), ("3", ["dog"]), (99, []), (None, []), ([3], [])], ids=repr
+)
+def test_the_class_of_an_annotation_that_can_not_be_read_is_in_doubt(
+    category: Any, doubted: list[str], low_memory: str, make_coco: MakeCoco
+) -> None:
+    records = [box(id=1, category_id=category, bbox=[1, 2, 3, 4, 0.5]), box(id=2)]
+    (sample,) = read(f"coco:{make_coco(images=[image()], annotations=records)}", low_memory=low_memory)
+    assert sample.not_exhaustive == doubted
+    assert [a.id for a in sample.annotations or ()] == [2]
 
 
 def test_all_boxes_of_an_image_lost_is_no_negative(make_coco: MakeCoco) -> None:
@@ -436,6 +463,9 @@ def test_odd_segments(segment: Any, codes: list[str], count: int, make_coco: Mak
     assert [problem.code for problem in sample.problems] == codes
     assert len(sample.annotations or ()) == count
     assert (sample.annotations is None) is (count == 0)
+    assert sample.not_exhaustive == (
+        ["cat"] if codes in (["box.empty"], ["annotation.bad_record"]) and segment != 7 else []
+    )
     for annotation in sample.annotations or ():
         assert annotation.bbox == (0, 0, 2, 3)
         assert (annotation.segmentation is None) is bool(codes)
@@ -569,7 +599,7 @@ def test_results_for(make_coco: MakeCoco) -> None:
         ("dog", (0, 0, 1, 30), 0.5),
     ]
     assert second.annotations == []
-    assert problems(source) == [("annotation.orphan", "annotation None")]
+    assert problems(source) == [("annotation.orphan", "results.json annotation number 2")]
     assert Path(first.images[0].path or "").is_file()
     before = source.fingerprint()
     truth.write_text(truth.read_text() + "\n")
@@ -580,6 +610,23 @@ def test_results_for(make_coco: MakeCoco) -> None:
 def test_results_that_are_none(content: Any, make_coco: MakeCoco) -> None:
     with pytest.raises(SourceError):
         read(f"coco:{results(make_coco, content)}", results_for=str(make_coco()))
+
+
+def test_faults_of_results_are_in_their_file(make_coco: MakeCoco) -> None:
+    truth = make_coco(images=[image(), {"id": 2, "file_name": 5}])
+    records = [
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 0.9},
+        {"image_id": 1, "category_id": 1, "bbox": [1, 2, 0, 4], "score": 0.9},
+        {"image_id": 1, "category_id": 7, "bbox": [1, 2, 3, 4], "score": 0.9},
+        {"category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9},
+    ]
+    assert problems(read(f"coco:{results(make_coco, records)}", results_for=str(truth))) == [
+        ("sample.bad_record", "image 2"),
+        ("annotation.bad_record", "results.json annotation number 3"),
+        ("annotation.bad_record", "results.json annotation number 0"),
+        ("box.empty", "results.json annotation number 1"),
+        ("annotation.unknown_category", "results.json annotation number 2"),
+    ]
 
 
 def test_results_with_a_nan(make_coco: MakeCoco) -> None:
@@ -594,11 +641,40 @@ def test_results_with_a_nan(make_coco: MakeCoco) -> None:
         ({"results_for": "x.json", "captions": "y.json"}, "-O results_for goes with one results file"),
         ({"results_for": "x.json", "low_memory": True}, "-O results_for goes with one results file"),
         ({"tasks": "captions"}, "-O tasks is for folders"),
+        ({"images": ""}, "-O images= needs a value"),
+        ({"captions": ""}, "-O captions= needs a value"),
+        ({"results_for": ""}, "-O results_for= needs a value"),
+        ({"split": ""}, "-O split= needs a value"),
     ],
 )
 def test_options_that_do_not_go_together(options: Record, message: str, make_coco: MakeCoco) -> None:
     with pytest.raises(UsageError, match=message):
         read(f"coco:{make_coco()}", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": "/nope"}, "there is no folder /nope (from -O images=/nope)"),
+        ({"captions": "/nope"}, "there is no file /nope (from -O captions=/nope)"),
+        ({"keypoints": "/nope"}, "there is no file /nope (from -O keypoints=/nope)"),
+        ({"results_for": "/nope"}, "there is no file /nope (from -O results_for=/nope)"),
+    ],
+)
+def test_what_options_name_is_looked_for_first(options: Record, message: str, make_coco: MakeCoco) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{make_coco(content='not JSON, and not read')}", **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize("option", ["panoptic", "masks"])
+def test_what_is_not_panoptic_has_no_pngs(option: str, low_memory: str, make_coco: MakeCoco) -> None:
+    path = make_coco()
+    with pytest.raises(SourceError) as caught:
+        read(f"coco:{path}", low_memory=low_memory, **{option: str(path) if option == "panoptic" else True})
+    assert str(caught.value).startswith(f"{path}: -O {option} is about the PNGs of panoptic files, and this is none")
+    assert "-O panoptic_json=FILE" in str(caught.value)
 
 
 # corners
@@ -630,3 +706,78 @@ def test_walks_share_nothing(make_coco: MakeCoco) -> None:
         sample.metadata["new"] = 1
     assert list(source) == before
     assert replace(only(source), attributes={}) == replace((before[0].annotations or [])[0], attributes={})
+
+
+# classes that are none
+
+ROOTED = [
+    {"id": 0, "name": "animals", "supercategory": "none"},
+    {"id": 1, "name": "cat", "supercategory": "animals"},
+    {"id": 3, "name": "dog", "supercategory": "animals"},
+]
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("categories", "annotations", "left_out"),
+    [
+        pytest.param(ROOTED, [box()], ["animals"], id="Roboflow"),
+        pytest.param(ROOTED, [], ["animals"], id="no annotation"),
+        pytest.param(ROOTED, [box(category_id=0)], [], id="an object of it"),
+        pytest.param(ROOTED, [box(category_id="0")], [], id="in quotes"),
+        pytest.param(
+            [{**record, "supercategory": record["name"]} for record in ROOTED], [box()], [], id="each its own"
+        ),
+        pytest.param([{**record, "supercategory": None} for record in ROOTED], [box()], [], id="none"),
+        pytest.param([{**record, "supercategory": ["animals"]} for record in ROOTED], [box()], [], id="a list"),
+        pytest.param(ROOTED[:1], [], [], id="alone"),
+    ],
+)
+def test_a_supercategory_that_nothing_bears_is_no_class(
+    categories: list[Record], annotations: list[Record], left_out: list[str], low_memory: str, make_coco: MakeCoco
+) -> None:
+    path = make_coco(categories=categories, annotations=annotations)
+    source = read(f"coco:{path}", low_memory=low_memory)
+    names = [record["name"] for record in categories]
+    assert source.categories == [name for name in names if name not in left_out]
+    assert list(source.category_ids) == source.categories
+    assert [key for key in source.notes if "supercategory" in key] == [
+        f"no class but a supercategory: {name}" for name in left_out
+    ]
+
+
+def test_a_supercategory_that_another_split_bears_is_a_class(make_coco: MakeCoco, tmp_path: Path) -> None:
+    make_coco("data/train/_annotations.coco.json", categories=ROOTED)
+    make_coco("data/valid/_annotations.coco.json", categories=ROOTED, annotations=[box(category_id=0)])
+    assert read(f"coco:{tmp_path}/data").categories == ["animals", "cat", "dog"]
+    assert read(f"coco:{tmp_path}/data", split="train").categories == ["cat", "dog"]
+
+
+# CVAT's turned rectangles
+
+
+@pytest.mark.parametrize("low_memory", ["false", "true"])
+@pytest.mark.parametrize(
+    ("turn", "keys", "bbox"),
+    [
+        (90, {}, (45, 15, 10, 40)),
+        (270.0, {}, (45, 15, 10, 40)),
+        (-90, {}, (45, 15, 10, 40)),
+        (45, {}, (50 - 17.6776695, 35 - 17.6776695, 35.355339, 35.355339)),
+        (180, {}, (30, 30, 40, 10)),
+        (0.0, {}, (30, 30, 40, 10)),
+        ("90", {}, (30, 30, 40, 10)),
+        (math.nan, {}, (30, 30, 40, 10)),
+        (90, {"segmentation": [[45, 15, 55, 15, 55, 55]]}, (30, 30, 40, 10)),  # the outline has the box
+        (90, {"segmentation": []}, (45, 15, 10, 40)),
+    ],
+)
+def test_a_turned_rectangle_is_enclosed(
+    turn: Any, keys: Record, bbox: tuple[float, ...], low_memory: str, make_coco: MakeCoco
+) -> None:
+    records = [box(bbox=[30, 30, 40, 10], attributes={"occluded": False, "rotation": turn}, **keys)]
+    path = make_coco(annotations=records, images=[image(width=100, height=100)])
+    source = read(f"coco:{path}", low_memory=low_memory)
+    assert only(source).bbox == pytest.approx(bbox)
+    assert source.notes.get("turned_boxes_enclosed", 0) == (bbox != (30, 30, 40, 10))
+    assert problems(source) == []

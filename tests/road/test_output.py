@@ -739,7 +739,7 @@ def test_a_template_asks_for_classes_of_its_own_kind(
 def test_a_run_that_made_nothing_is_in_nobodys_way(make_folder: Callable[..., Path], tmp_path: Path) -> None:
     root, out = make_folder(4), tmp_path / "out"
     with pytest.raises(SourceError, match="can't begin a file name"):
-        convert(f"imagefolder:{root}", "classify", out, options={"split": "a/b"})
+        convert([Sample("1", [Image("1.png")], labels=["cat"], split="a/b")], "classify", out)
     assert list(out.iterdir()) == []
     assert convert(f"imagefolder:{root}", "classify", out).manifest["samples"]["converted"] == 4
 

@@ -3,25 +3,37 @@
 The format: https://cocodataset.org/#format-data. What is done about the ways in which real files differ from it is
 said where it is done; a bad record never stops the reading, it becomes a problem that is counted.
 
-    layout    which files belong together      scan, parse, records    text to records
-    labels    one file, grouped by image       spill                   the same for files larger than memory
-    folder    where the images are             attach, panoptic        records to the labels of a sample
+    layout            which files belong together     scan, parse, records    text to records
+    labels            one file, grouped by image      spill                   the same for files larger than memory
+    places, folder    where the images are            attach, panoptic        records to the labels of a sample
+    names, strays     and where else                  turned, corners         boxes that are written otherwise
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from labels2chat.adapters.coco.layout import TASKS, Member, is_coco, is_coco_folder, members, split_of
+from labels2chat.adapters.coco.labels import unused_roots
+from labels2chat.adapters.coco.layout import (
+    TASKS,
+    Member,
+    is_coco,
+    is_coco_folder,
+    members,
+    split_of,
+    task_of,
+    token_in,
+)
 from labels2chat.adapters.coco.sets import ImageSet, open_set, png_sizes, sum_notes
 from labels2chat.errors import SourceError, UsageError
 from labels2chat.types import Option, Source
 
 OPTIONS = {
-    "images": Option("folder with the image files (default: found beside the JSON)", "folder"),
+    "images": Option("folder with the image files (default: found in the dataset's own folders)", "folder"),
     "urls": Option("refer to images by their coco_url or flickr_url instead of their files", "flag", False),
     "split": Option("name of the split (default: from the file name, else train); of a folder: the only one to read"),
     "tasks": Option(
@@ -38,7 +50,7 @@ OPTIONS = {
     "low_memory": Option("keep an index on disk and no annotation in memory: slower, for huge files", "flag", False),
     "strict": Option("stop at the first bad record instead of counting it", "flag", False),
     "bbox_format": Option(
-        "how the boxes are written (default: xywh, and a stop where they look like corners)",
+        "how the boxes are written (default: xywh, and a stop where they look like corners or fractions)",
         "choice",
         None,
         ("xywh", "xyxy"),
@@ -70,21 +82,33 @@ def read(path: str, **options: Any) -> Source:
 
     Raises SourceError where a file as a whole is no COCO: not JSON, a results file, an image id that stands twice.
     """
-    sets = [open_set(member, options) for member in _members(Path(path), options)]
+    if empty := next((key for key in OPTIONS if options.get(key) == ""), None):
+        raise UsageError(f"-O {empty}= needs a value")
+    found = _members(Path(path), options)
+    _refuse(options)
+    sets = [open_set(member, options) for member in found]
     if len(sets) > 1:
         for each in sets:
             each.prefix = f"{each.split}/"  # every split may number its images from 0
+    roots = unused_roots([labels for each in sets for labels in each.labels])
     source = Source(
         uri=f"coco:{path}",
         adapter="coco",
         read=lambda: (sample for each in sets for sample in each.samples()),
         fingerprint=lambda: _digest(sets),
         kinds=frozenset().union(*(each.kinds for each in sets)),
-        category_ids={n: id for each in reversed(sets) for id, n in each.labels[0].categories.names.items()},
-        categories=list(dict.fromkeys(name for each in sets for name in each.categories)),
+        category_ids={n: id for each in reversed(sets) for id, n in _ids(each) if n not in roots},
+        categories=list(dict.fromkeys(name for each in sets for name in each.categories if name not in roots)),
+        unseen="; ".join(filter(None, (_bad(sets), _unread(found)))),
         exhaustive=all(each.exhaustive for each in sets),
         count=sum(len(each.labels[0].images) for each in sets),
-        notes=sum_notes([each.notes for each in sets]),
+        notes=sum_notes(
+            [
+                *(each.notes for each in sets),
+                {f"no class but a supercategory: {name}": 1 for name in roots},
+                {f"files of other tasks left unread: {', '.join(_tasks(found))}": sum(len(m.unread) for m in found)},
+            ]
+        ),
         problems=[problem for each in sets for problem in each.problems(several=len(sets) > 1)],
         licenses=list(dict.fromkeys(name for each in sets for name in each.labels[0].licenses.values())),
     )
@@ -93,6 +117,37 @@ def read(path: str, **options: Any) -> Source:
         if bad:
             raise SourceError(f"{path}: {bad[0].where}: {bad[0].message} ({bad[0].code}; {len(bad)} in all)")
     return source
+
+
+def _bad(sets: list[ImageSet]) -> str:
+    """Say how many annotations can't be read, and the first of them."""
+    bad = [lost.problem for each in sets for labels in each.labels for some in labels.bad.values() for lost in some]
+    return f"{len(bad):,} annotations can't be read, the first one {bad[0].where}: {bad[0].message}" if bad else ""
+
+
+def _tasks(found: list[Member]) -> list[str]:
+    """List the tasks of which files are left unread."""
+    there = {task_of(path) for member in found for path in member.unread}
+    return [task for task in TASKS if task in there]
+
+
+def _unread(found: list[Member]) -> str:
+    """Say how to read the files of other tasks, too."""
+    read = [task for task in TASKS if any(task_of(path) == task for member in found for path in member.paths)]
+    others = [f"-O tasks={','.join([*read, task])}" for task in _tasks(found)]
+    return f"files of other tasks are left unread: give {' or '.join(others)}" if others else ""
+
+
+def _refuse(options: dict[str, Any]) -> None:
+    """Raise SourceError for what isn't there, before anything large is read."""
+    for key in ("images", *_MERGED, "results_for"):
+        what, there = ("folder", os.path.isdir) if key == "images" else ("file", os.path.isfile)
+        if (value := options.get(key)) is not None and not there(value):
+            raise SourceError(f"there is no {what} {value} (from -O {key}={value})")
+
+
+def _ids(each: ImageSet) -> Iterable[tuple[Any, str]]:
+    return each.labels[0].categories.names.items()
 
 
 def _members(path: Path, options: dict[str, Any]) -> list[Member]:
@@ -106,7 +161,7 @@ def _members(path: Path, options: dict[str, Any]) -> list[Member]:
     elif tasks:
         raise UsageError(f"-O tasks is for folders; {path} is a file: merge others with -O captions=FILE and the like")
     else:
-        found = [Member(split_of(path), "", [path])]
+        found = [Member(split_of(path), token_in(path.stem), [path])]
     if merged and len(found) > 1:
         raise UsageError(
             f"{path} has the splits {', '.join(member.split for member in found)}: files can be merged into one only "
@@ -114,6 +169,8 @@ def _members(path: Path, options: dict[str, Any]) -> list[Member]:
         )
     for member in found:
         member.paths += merged
+        known = set(map(os.path.realpath, merged))
+        member.unread = [path for path in member.unread if os.path.realpath(path) not in known]
     if options.get("split") and len(found) == 1:
         found[0].split = options["split"]
     return found

@@ -11,11 +11,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from labels2chat import masks
-from labels2chat.adapters.coco.folder import escapes
 from labels2chat.adapters.coco.labels import SHORT, Categories, Labels, is_set, outlined, pointed
+from labels2chat.adapters.coco.names import escapes, relative
 from labels2chat.adapters.coco.panoptic import segment_masks
+from labels2chat.adapters.coco.parse import Lost
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import Segment, Shape, plain
+from labels2chat.adapters.coco.turned import enclose, turn_of
 from labels2chat.errors import RecordError
 from labels2chat.types import Annotation, Box, Problem, Sample
 
@@ -43,25 +45,26 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
     names, more, corners = labels.categories.names, bool(labels.keys), how.corners
     sound = labels.sound and not corners
     annotations: list[Annotation] = []
-    sample.problems.extend(bad)
+    for fallen in bad:
+        _lose(sample, fallen, labels.categories)
     lost = len(bad)
     for record in records:
         bbox, category, outline = record.bbox, names.get(record.category_id), record.segmentation
-        if bbox is None or category is None or (more and record.caption is not None):
+        if bbox is None or category is None:
             lost += _attach_other(sample, annotations, record, labels, how)
             continue
         if not sound:
-            bbox, fault = _box(bbox, corners, record)
-            if fault is not None:
+            bbox, code = _box(bbox, corners)
+            if code:
                 lost += 1
-                sample.problems.append(fault)
+                sample.problems.append(Problem(code, f"bbox {list(bbox)}", labels.place(record)))
                 sample.doubt([category])
                 continue
         if outline is not None and len(outline) <= SHORT and not outlined(record):
             outline = None
         crowd = record.iscrowd
         made = Annotation(category, bbox, record.id, is_set(crowd) if crowd else False, record.area, outline)
-        if not more or _say_more(sample, made, record, labels.categories, how):
+        if not more or _say_more(sample, made, record, labels, how):
             annotations.append(made)
         else:
             lost += 1
@@ -73,15 +76,14 @@ def attach(sample: Sample, image: Any, labels: Labels, how: How) -> None:
 
 def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
     """Add a caption, a class, segments, or an object whose box isn't simply there; return how many were lost."""
-    place = f"annotation {record.id}"
-    if record.caption is not None:
-        text = " ".join(record.caption.split())  # real captions hold line ends and double spaces
+    place = labels.place(record)
+    if record.caption is not None and record.bbox is None:
+        text = _text(record.caption)
         if text:
             sample.captions.append(text)
         else:
             sample.problems.append(Problem("caption.empty", "no text", place))
-        if record.bbox is None:
-            return 0
+        return 0
     if record.segments_info is not None:
         return _attach_segments(sample, annotations, record, labels, how)
     category = _category(record, labels.categories)
@@ -93,25 +95,25 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
     fault: Problem | None = None
     outline = record.segmentation if outlined(record) else None
     if record.bbox is not None:
-        box, fault = _box(record.bbox, how.corners, record)
+        box, code = _box(record.bbox, how.corners)
+        fault = Problem(code, f"bbox {list(box)}", place) if code else None
     elif outline is not None:
         box, fault = _box_around(outline, sample, place)
     elif not pointed(record):
-        if not plain(record.segmentation):
+        if "class" in labels.kinds and not plain(record.segmentation):
             sample.labels += [category] if category not in sample.labels else []
-            if "boxes" in labels.kinds:  # a class of the image, or an object whose box is missing
-                sample.doubt([category])
             return 0
-        fault = Problem("annotation.bad_record", "no bbox, and an outline of nothing", place)
+        fault = Problem("annotation.bad_record", "no bbox and no outline", place)
     if fault is not None:
         sample.problems.append(fault)
         sample.doubt([category])
         return 1
     made = Annotation(category, box, record.id, is_set(record.iscrowd), record.area, outline)
-    if not _say_more(sample, made, record, labels.categories, how):
+    if not _say_more(sample, made, record, labels, how):
         return 1
     if box is None and not made.keypoints:
         sample.problems.append(Problem("annotation.bad_record", "no bbox, and no keypoint is labelled", place))
+        sample.doubt([category])
         return 1
     annotations.append(made)
     return 0
@@ -120,14 +122,15 @@ def _attach_other(sample: Sample, annotations: list[Annotation], record: Any, la
 def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any, labels: Labels, how: How) -> int:
     """Add the segments of a panoptic record."""
     lost = 0
-    segments, faults = _segments(record, how.segments)
-    sample.problems += faults
+    segments, faults = _segments(record, how.segments, labels.place(record))
+    for unread in faults:
+        _lose(sample, unread, labels.categories)
     found: dict[int, Any] = {}
     if how.pngs:
         try:
             found = _read_masks(record, sample, how.pngs)
         except RecordError as error:
-            sample.problems.append(Problem(error.code, str(error), f"annotation {record.id}"))
+            sample.problems.append(Problem(error.code, str(error), labels.place(record)))
     for segment in segments:
         place = f"segment {segment.id}"
         category = _category(segment, labels.categories)
@@ -141,12 +144,15 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
         if found and (fault := _wrong_mask(mask, segment.area)):
             sample.problems.append(Problem("segmentation.bad", fault, place))
             mask = None
+        box: Box | None = None
+        problem: Problem | None = None
         if segment.bbox is not None:
-            box, problem = _box(segment.bbox, how.corners, segment, "segment")
+            box, code = _box(segment.bbox, how.corners)
+            problem = Problem(code, f"bbox {list(box)}", place) if code else None
         elif mask is not None:
-            box, problem = masks.box_of(mask), None
+            box = masks.box_of(mask)
         else:
-            box, problem = None, Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
+            problem = Problem("annotation.bad_record", "no bbox, and no mask to draw it around", place)
         if problem is not None:
             sample.problems.append(problem)
             sample.doubt([category])
@@ -156,27 +162,36 @@ def _attach_segments(sample: Sample, annotations: list[Annotation], record: Any,
         thing = labels.categories.things.get(category)
         if thing is not None:
             made.attributes["isthing"] = thing
-        if _say_more(sample, made, segment, labels.categories, how):
+        if _say_more(sample, made, segment, labels, how, place):
             annotations.append(made)
         else:
             lost += 1
     return lost + len(faults)
 
 
-def _segments(record: Any, shape: Shape) -> tuple[list[Any], list[Problem]]:
+def _lose(sample: Sample, lost: Lost, categories: Categories) -> None:
+    """Add the problem of what can't be read, which may be of a class that can."""
+    sample.problems.append(lost.problem)
+    if (name := _category(lost, categories)) is not None:
+        sample.doubt([name])
+
+
+def _segments(record: Any, shape: Shape, place: str = "") -> tuple[list[Any], list[Lost]]:
     try:
         return shape.many.decode(record.segments_info), []
     except (msgspec.DecodeError, UnicodeError, TypeError):
         items = plain(record.segments_info)
     if not isinstance(items, list):
-        return [], [Problem("annotation.bad_record", "segments_info is no list", f"annotation {record.id}")]
+        return [], [Lost(Problem("annotation.bad_record", "segments_info is no list", place), None)]
     segments, faults = [], []
     for position, item in enumerate(items):
         try:
             segments.append(shape.convert(item))
         except msgspec.ValidationError as error:
-            name = item.get("id") if isinstance(item, dict) else f"number {position}"
-            faults.append(Problem("annotation.bad_record", error.args[0], f"segment {name}"))
+            given = item if isinstance(item, dict) else {}
+            name, category = given.get("id", f"number {position}"), given.get("category_id")
+            problem = Problem("annotation.bad_record", error.args[0], f"segment {name}")
+            faults.append(Lost(problem, category if isinstance(category, int | str | float) else None))
     return segments, faults
 
 
@@ -187,7 +202,7 @@ def _read_masks(record: Any, sample: Sample, folder: str) -> dict[int, Any]:
         name = f"{os.path.splitext(image.name)[0]}.png"
     if escapes(name):
         raise RecordError("segmentation.bad", f"file_name {name!r} leaves the folder of the PNGs")
-    return segment_masks(os.path.join(folder, name), image.width, image.height)
+    return segment_masks(os.path.join(folder, relative(name)), image.width, image.height)
 
 
 def _wrong_mask(mask: Any, area: float | None) -> str:
@@ -197,28 +212,59 @@ def _wrong_mask(mask: Any, area: float | None) -> str:
     return f"area {area:g}, and {pixels:g} pixels in the PNG" if area is not None and area != pixels else ""
 
 
-def _say_more(sample: Sample, made: Annotation, record: Any, categories: Categories, how: How) -> bool:
+def _say_more(
+    sample: Sample, made: Annotation, record: Any, labels: Labels, how: How, place: str | None = None
+) -> bool:
     """Add score, keypoints and attributes; return False for an object that is to be ignored."""
     made.score = record.score
     if record.keypoints is not None:
         try:
-            made.keypoints = read_points(plain(record.keypoints), categories.points.get(made.category, ()))
+            made.keypoints = read_points(plain(record.keypoints), labels.categories.points.get(made.category, ()))
         except RecordError as error:
-            sample.problems.append(Problem(error.code, str(error), f"annotation {record.id}"))
+            sample.problems.append(Problem(error.code, str(error), place or labels.place(record)))
     attributes = made.attributes
     if record.attributes is not None:
         given = plain(record.attributes)
         if isinstance(given, dict):
             attributes.update(given)
+            if made.bbox is not None and made.segmentation is None and (turn := turn_of(given)):
+                made.bbox = enclose(made.bbox, turn)
         elif given:
             attributes["attributes"] = given
+    if record.caption is not None:  # of a record with a box it means the object, as in RefCOCO
+        if text := _text(record.caption):
+            attributes["caption"] = text
+        else:
+            sample.problems.append(Problem("caption.empty", "no text", place or labels.place(record)))
     for field, key in record.others:
         value = getattr(record, field)
         if value is not None and (value := plain(value)) is not None:
             attributes.setdefault(key, value)
     if record.rest:
         attributes.update(plain(record.rest))
-    return not (how.drop_ignored and any(is_set(attributes.get(key)) for key in IGNORED))
+    if how.drop_ignored and _ignored(attributes):
+        sample.doubt([made.category])
+        return False
+    return True
+
+
+def count_ignored(labels: Labels) -> int:
+    """Count the objects of a file that are to be ignored."""
+    found = 0
+    for _, record in labels.records():
+        for each in _segments(record, Shape(Segment))[0] if record.segments_info is not None else (record,):
+            given = plain(each.attributes)
+            said = {key: plain(getattr(each, field)) for field, key in each.others if key in IGNORED}
+            found += _ignored(said | (given if isinstance(given, dict) else {}) | (each.rest or {}))
+    return found
+
+
+def _ignored(attributes: dict[str, Any]) -> bool:
+    return any(is_set(attributes.get(key)) for key in IGNORED)
+
+
+def _text(caption: str) -> str:
+    return " ".join(caption.split())  # real captions hold line ends and double spaces
 
 
 def _join(annotations: list[Annotation], more: list[Annotation]) -> list[Annotation]:
@@ -255,16 +301,15 @@ def _unknown(record: Any, place: str) -> Problem:
     return Problem("annotation.unknown_category", message, place)
 
 
-def _box(bbox: Box, corners: bool, record: Any, kind: str = "annotation") -> tuple[Box | None, Problem | None]:
+def _box(bbox: Box, corners: bool) -> tuple[Box, str]:
+    """Return a box as x, y, width, height, and the code of what is wrong with it."""
     x, y, w, h = bbox
     if corners:
         w, h = w - x, h - y
         bbox = (x, y, w, h)
     if not math.isfinite(x + y + w + h):
-        return None, Problem("box.not_finite", f"bbox {list(bbox)}", f"{kind} {record.id}")
-    if not (w > 0 and h > 0):
-        return None, Problem("box.empty", f"bbox {list(bbox)}", f"{kind} {record.id}")
-    return bbox, None
+        return bbox, "box.not_finite"
+    return bbox, "" if w > 0 and h > 0 else "box.empty"
 
 
 def _box_around(outline: Any, sample: Sample, place: str) -> tuple[Box | None, Problem | None]:

@@ -1,4 +1,4 @@
-"""Boxes written as two corners where x, y, width, height is expected."""
+"""Boxes written as two corners, or as fractions, where x, y, width, height in pixels is expected."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from labels2chat.images import load, measure
 from labels2chat.types import Box, Image
 
 _FEWEST = 5
+_FEWEST_FRACTIONS = 2
+_OVER = 0.01
+"""So far a fraction may lie outside, as rounding has it."""
 _ODD = 50
 """One box in so many may be no corners at all without clearing the others."""
 PROBED = 100
@@ -39,6 +42,21 @@ def like_corners(boxes: Iterable[tuple[Box, int, int]], count: int) -> str:
     return (
         f"{outside} of {total} boxes leave their image as x, y, width, height, and none does as x1, y1, x2, y2: "
         "say which with -O bbox_format=xyxy (or xywh)"
+    )
+
+
+def like_fractions(boxes: Iterable[Box]) -> str:
+    """Say of boxes that they are fractions of their images; '' where one is no fraction, or there is but one."""
+    total = 0
+    for box in boxes:
+        if not all(-_OVER <= value <= 1 + _OVER for value in box):
+            return ""
+        total += box[2] > 0 and box[3] > 0
+    if total < _FEWEST_FRACTIONS:
+        return ""
+    return (
+        f"all {total} boxes lie within 0 and 1: if they are fractions, multiply them by the image's width and height "
+        "in the file; if they are pixels, say -O bbox_format=xywh"
     )
 
 

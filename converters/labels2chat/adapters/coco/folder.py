@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
+from collections import Counter
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from labels2chat.adapters.coco.layout import folders
-from labels2chat.errors import SourceError
+from labels2chat.adapters.coco.names import all_different, escapes, folded, is_web, relative, spellings, url_of
+from labels2chat.adapters.coco.places import children, levels, same, tokens_of, usual_places
+from labels2chat.adapters.coco.strays import strays
 from labels2chat.types import Image, Problem
 
 _PROBE = 20
@@ -17,8 +20,8 @@ _PROBE = 20
 _FAR = 2000
 _AROUND = 500
 """Folders that are looked into where the images are in none of the usual places."""
-_ASIDE = {"annotations", "annotation", "labels", "coco"}
-"""Names of folders that may hold the labels of images elsewhere."""
+_NAMED = 3
+"""So many places are named where an image may be in several."""
 
 
 class Folder:
@@ -36,148 +39,240 @@ class Folder:
         self.outside, self.urls = outside, urls
         self.flat = False
         self.found = 0
-        if given and not os.path.isdir(given):
-            raise SourceError(f"there is no folder {given} (from -O images={given})")
-        every = [image.file_name for image in images if image.file_name]
+        every = [image.file_name for image in images if image.file_name and not is_web(image.file_name)]
         first = [name for name in every[:_PROBE] if outside or not escapes(name)]
-        nested = any(_relative(name, True) != name for name in first)
-        flats = (False, True) if nested and _all_different(every) else (False,)
-        if given:
-            self.tried = [Path(given), *(place for place in [Path(given, token)] if token and place.is_dir())]
-        else:
-            self.tried = _usual_places(path, token)
+        nested = any(relative(name, True) != name for name in first)
+        flats = (False, True) if nested and all_different(every) else (False,)
+        self.path = path
         self.root = str(given) if given else None
+        self.tried: list[Path] = []
         self.several: list[Path] = []
-        """Places that have as many of the names, where only a wider look found any."""
-        self._choose(_present, first, flats)
-        if self.found == 0:  # a few names are nearly always there; where none of them is, all are looked for
-            self._choose(_listed, every, flats)
-        if self.found == 0 and every and not given:
-            self._look_around(_roots(path), every)
+        """Places that have as many of the names, of which none is taken."""
+        around = levels(path)
+        self.dataset = [place for place in (self.root, str(around[0].bases[0])) if place]
+        """Folders in which a name with .. may stay."""
+        self._below: list[Path] = [Path(given)] if given else around[0].bases
+        """Where images are looked for by their base names."""
+        tokens = tokens_of(path, token)
+        if given:
+            inside = Path(given, token)
+            also = {inside: (1, 0)} if token and inside.is_dir() else {}
+            self._search({Path(given): (0, 0), **also}, first, every, flats)
+        for level in [] if given else around:
+            self._search(usual_places(path, level, tokens), first, every, flats)
+            if level.inside and self.found == 0 and every:
+                self._look_around(level.bases, every)
+            if self.found == 0:
+                self._choose(dict.fromkeys(self.tried, (0, 0)), _alike, every, every, flats)
+            if self.found:
+                break
+        if given and self.found == 0:
+            self._choose(dict.fromkeys(self.tried, (0, 0)), _alike, every, every, flats)
         self.begin = os.path.join(self.root or "", "")
         """What the path of a file in it begins with."""
+        self.note = "" if given or not self.root else self._where()
+        self._every = every
+        self._entries: dict[str, Collection[str]] = {}
+        self._folded: dict[str, dict[str, str]] = {}
+        self._strays: dict[str, list[str]] | None = None
 
-    def _choose(self, count: Any, names: list[str], flats: tuple[bool, ...]) -> None:
-        """Take the place that has most of the names."""
+    def _search(
+        self, ranks: dict[Path, tuple[int, int]], first: list[str], every: list[str], flats: tuple[bool, ...]
+    ) -> None:
+        """Take the place that has most of the names; a few are nearly always there, else all are looked for."""
+        self.tried += ranks
+        self._choose(ranks, _present, first, every, flats)
+        if self.found == 0:
+            self._choose(ranks, _listed, every, every, flats)
+
+    def _choose(
+        self,
+        ranks: dict[Path, tuple[int, int]],
+        count: Callable[[list[str]], Callable[[Path], int]],
+        names: list[str],
+        every: list[str],
+        flats: tuple[bool, ...],
+    ) -> None:
         for flat in flats:
-            relative = [_relative(name, flat) for name in names]
-            for place in self.tried:
-                hits = count(place, relative)
-                if hits > self.found:
-                    self.found, self.root, self.flat = hits, str(place), flat
+            wanted = [relative(name, flat) for name in names]
+            here = count(wanted)
+            best = _best({place: here(place) for place in ranks}, self.found)
+            if len(best) > 1 and count is _present and len(every) > len(names):
+                in_all = _listed([relative(name, flat) for name in every])
+                best = _best({place: in_all(place) for place in best}, 0) or best
+            likely = min((ranks[place] for place in best), default=None)
+            best = same(place for place in best if ranks[place] == likely)
+            if best:
+                self._take(best, here(best[0]), flat)
+                self._below = best[:1] if self.root else self._below
 
-    def _look_around(self, roots: list[Path], names: list[str]) -> None:
+    def _look_around(self, bases: list[Path], names: list[str]) -> None:
         """Take the one folder that has most of the names, of those inside the folders around the annotation file."""
-        places = dict.fromkeys(place for root in roots for child in folders(root) for place in _children(child, ""))
-        counted = [(place, _listed(place, names)) for place in islice(places, _AROUND)]
-        most = max((count for _, count in counted), default=0)
-        best = [place for place, count in counted if count == most] if most else []
-        if len(best) == 1:
-            self.found, self.root = most, str(best[0])
-        self.several = best[1:] and best
+        places = dict.fromkeys(place for base in bases for child in folders(base) for place in children(child))
+        here = _listed(names)
+        counts = {place: here(place) for place in islice(places, _AROUND)}
+        if best := same(_best(counts, 0)):
+            self._take(best, counts[best[0]], False)
+            self._below = [best[0].parent] if self.root else self._below
 
-    def count_urls(self, images: list[Any]) -> int:
-        """Count the images that `place` gives a URL."""
-        every = self.urls or self.root is None
-        return sum(1 for image in images if (image.coco_url or image.flickr_url) and (every or not image.file_name))
+    def _take(self, best: list[Path], found: int, flat: bool) -> None:
+        """Take the only place; where there are several, none."""
+        self.found, self.flat = found, flat
+        self.root, self.several = (str(best[0]), []) if len(best) == 1 else (None, best)
+
+    def _where(self) -> str:
+        """Say where the images are, seen from the annotation file; '' where they lie beside it."""
+        place = os.path.relpath(self.root or ".", self.path.parent).replace(os.sep, "/")
+        return "" if place == "." else place
+
+    def count(self, images: list[Any]) -> dict[str, int]:
+        """Count the images with an address, and those that are where one wouldn't look first."""
+        urls = there = elsewhere = 0
+        for image in images:
+            if self._url(image) is not None:
+                urls += 1
+            elif image.file_name and self._find(image.file_name) is not None:
+                there += 1
+            elif image.file_name:
+                elsewhere += len(self._astray(image.file_name)) == 1
+        notes = {
+            "images_by_url": urls,
+            f"images found in {self.note}": there if self.note else 0,
+            "images found by their base names": elsewhere,
+        }
+        return {note: number for note, number in notes.items() if number}
 
     def place(self, entry: Image, image: Any, problems: list[Problem]) -> None:
         """Set the entry's path or url; a name that leaves the folder gets neither, and a problem instead."""
-        name, url = image.file_name, image.coco_url or image.flickr_url
-        if url and (self.urls or not name or self.root is None):
-            entry.url = url
-        elif not name:
+        name, entry.url = image.file_name, self._url(image)
+        if entry.url is not None:
+            return
+        if not name:
             problems.append(Problem("image.missing", "the record has no file_name", f"image {image.id}"))
-        elif not self.outside and escapes(name):
+            return
+        entry.path = self._find(name)
+        if entry.path is not None:
+            return
+        if not self.outside and escapes(name):
             message = f"file_name {name!r} leaves the image folder (-O allow_outside_root=true lets it)"
             problems.append(Problem("image.outside_root", message, f"image {image.id}"))
-        elif self.root is None:
-            message = f"no folder holds the images; looked in {', '.join(map(str, self.tried))}"
-            if self.several:
-                message = f"it may be in {' or '.join(map(str, self.several))}; say with -O images=DIR"
+            return
+        entry.path, message = self._look_for(name)
+        if message:
             problems.append(Problem("image.missing", message, f"image {image.id}"))
-        else:
-            relative = _relative(name, self.flat)
-            entry.path = os.path.join(self.root, relative) if self.outside else self.begin + relative
+
+    def _url(self, image: Any) -> str | None:
+        """Return the address that is to be used for an image."""
+        name = image.file_name
+        if name and is_web(name):
+            return str(name)
+        return url_of(image) if self.urls or not name or self.root is None else None
+
+    def _find(self, name: str) -> str | None:
+        """Return the path of an image that is where its name says, in whatever spelling."""
+        if self.root is not None and name in self._names(self.root):
+            return self.begin + name
+        if not self.outside and escapes(name):
+            return self._inside(name)
+        if self.root is None:
+            return None
+        plain = relative(name, self.flat)
+        for other in (plain, *spellings(plain)):
+            path = os.path.join(self.root, other)
+            folder, base = os.path.split(path)
+            if base in self._names(folder) and (self.outside or not escapes(other)):
+                return path
+        return None
+
+    def _inside(self, name: str) -> str | None:
+        """Return the path of a name with .. in it that stays in the dataset."""
+        if not relative(name).startswith("../"):
+            return None
+        bases = [base for base in (str(self.path.parent), self.root) if base is not None]
+        paths = [os.path.normpath(os.path.join(base, relative(name))) for base in bases]
+        inside = [path for path in paths if any(_within(path, place) for place in self.dataset)]
+        return next((path for path in inside if os.path.isfile(path)), paths[0] if paths[0] in inside else None)
+
+    def _look_for(self, name: str) -> tuple[str | None, str]:
+        """Return the path of an image that is not where it should be, or say where it may be."""
+        found = self._astray(name)
+        if len(found) == 1:
+            return found[0], ""
+        if self.several or len(found) > 1:
+            places = list(map(str, self.several)) or found
+            more = f" or {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+            return (
+                None,
+                f"it may be {'in ' * bool(self.several)}{' or '.join(places[:_NAMED])}{more}; say with -O images=DIR",
+            )
+        if self.root is None:
+            return None, f"no folder holds the images; looked in {', '.join(map(str, self.tried))}"
+        path = os.path.join(self.root, relative(name, self.flat))
+        folder, base = os.path.split(path)
+        other = self._alike(folder).get(folded(base))
+        if other is None or os.path.lexists(path):
+            return path, ""
+        return None, f"there is no file {path}; did you mean {other!r}?"
+
+    def _astray(self, name: str) -> list[str]:
+        """Return the paths of files that bear a name's last part."""
+        if self.found and self.root is not None and "/" in relative(name, self.flat):
+            return []  # the others are where their names say
+        if self._strays is None:
+            bases = Counter(relative(each, True) for each in self._every)
+            known = {relative(each, True) for each in self._every if self._find(each) is not None}
+            wanted = {base for base, count in bases.items() if count == 1 and base not in known}
+            self._strays = strays(self._below, wanted, known)
+        return self._strays.get(relative(name, True), [])
+
+    def _names(self, folder: str) -> Collection[str]:
+        if folder not in self._entries:
+            self._entries[folder] = frozenset(_listing(folder))
+        return self._entries[folder]
+
+    def _alike(self, folder: str) -> dict[str, str]:
+        if folder not in self._folded:
+            self._folded[folder] = {folded(name): name for name in sorted(self._names(folder))}
+        return self._folded[folder]
 
 
-_ABSOLUTE = re.compile(r"[A-Za-z]:|\w+://")
-
-
-def escapes(name: str) -> bool:
-    """Whether a file name leaves the folder it is relative to, or is a URL."""
-    if "\0" in name or name.startswith(("/", "\\")) or _ABSOLUTE.match(name):
-        return True
-    return ".." in name and ".." in name.replace("\\", "/").split("/")
-
-
-def _present(place: Path, names: list[str]) -> int:
-    return sum(os.path.isfile(place / name) for name in names)
-
-
-def _listed(place: Path, names: list[str]) -> int:
-    """Count the names that a folder has; of names with folders of their own, some."""
-    nested = [name for name in names if "/" in name]
-    some = [name for name in nested[:: max(1, len(nested) // _FAR)] if not escapes(name)]
+def _listing(folder: str | Path) -> list[str]:
     try:
-        return len(set(os.listdir(place)).intersection(names)) + _present(place, some)
-    except OSError:
-        return 0
-
-
-def _relative(name: str, flat: bool) -> str:
-    name = name.replace("\\", "/")
-    return name.rsplit("/", 1)[-1] if flat else name
-
-
-def _all_different(names: list[str]) -> bool:
-    """Whether the names differ without their folders too: a/1.jpg and b/1.jpg would be taken for one file."""
-    return len({_relative(name, True) for name in names}) == len(names)
-
-
-def _usual_places(path: Path, token: str) -> list[Path]:
-    """List the layouts of COCO 2017, mmdet, Datumaro, FiftyOne, Roboflow and PoseTrack around an annotation file."""
-    near, roots = path.parent, _roots(path)
-    above = roots[0]
-    tokens = [re.split(r"[_.]", path.stem)[-1], token, *([near.name] if len(roots) > 1 else [])]
-    tokens = [token for token in dict.fromkeys(tokens) if token]
-    places = [
-        place
-        for token in tokens
-        for root in roots
-        for place in (
-            root / "images" / token,
-            root / token,
-            root / token / "images",
-            near / token,
-            near / "images" / token,
-        )
-    ]
-    places += [
-        child
-        for root in roots
-        for folder in (root, root / "images")
-        for child in _children(folder, tuple(token.lower() for token in tokens))  # train: train2017
-    ]
-    places += [above / "images", near / "images", near / "data", above / "data", near, above]
-    places += [roots[-1] / "images", roots[-1]]
-    beside = _children(near, "")
-    if near.name.lower() in _ASIDE and not beside:  # COCO/train.json beside PNG/: any folder may be the one
-        beside = _children(above, "")
-    return [place for place in dict.fromkeys([*places, *beside]) if place.is_dir()]
-
-
-def _roots(path: Path) -> list[Path]:
-    """List the folders that may be the dataset's, around an annotation file."""
-    near = path.parent
-    above = near / ".." if near.name in ("", "..") else near.parent
-    return [above, above.parent] if above.name.lower() in _ASIDE else [above]  # annotations/train/instances.json
-
-
-def _children(folder: Path, start: str | tuple[str, ...]) -> list[Path]:
-    """List the folders in a folder whose names begin so."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(folder / e.name for e in entries if e.name.lower().startswith(start) and e.is_dir())
-    except OSError:
+        return os.listdir(folder)
+    except (OSError, ValueError):
         return []
+
+
+def _within(path: str, folder: str) -> bool:
+    return os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), ""))
+
+
+def _present(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names that are in a folder, looking for each."""
+    return lambda place: sum(os.path.isfile(place / name) for name in names)
+
+
+def _listed(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names in a folder's listing; of names with folders of their own, some."""
+    wanted, some = set(names), _present(_some(names))
+    return lambda place: len(wanted.intersection(_listing(place))) + some(place)
+
+
+def _alike(names: list[str]) -> Callable[[Path], int]:
+    """Return what counts the names that a folder has in another spelling; of names with folders of their own, some."""
+    wanted = {folded(name) for name in names if "/" not in name}
+    some = [_present(list(spellings(name))) for name in _some(names)]
+    return lambda place: (
+        len(wanted.intersection(map(folded, _listing(place)))) + sum(present(place) > 0 for present in some)
+    )
+
+
+def _some(names: list[str]) -> list[str]:
+    nested = [name for name in names if "/" in name]
+    return [name for name in nested[:: max(1, len(nested) // _FAR)] if not escapes(name)]
+
+
+def _best(counts: dict[Path, int], least: int) -> list[Path]:
+    """Return the places with most of the names, if that is more than the least."""
+    most = max(counts.values(), default=0)
+    return [place for place, count in counts.items() if count == most] if most > least else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
 from operator import attrgetter
 from typing import Any
 
@@ -12,8 +14,15 @@ _SPARE = 64
 class Grouped:
     """The records of a file in memory, by image id: as it is, else as text."""
 
-    def __init__(self, annotations: list[Any], images: list[Any], merged: dict[Any, Any]) -> None:
-        """Group the records; those of one picture's further records join those of its first."""
+    def __init__(
+        self, annotations: list[Any], images: list[Any], merged: dict[Any, Any], gaps: Sequence[int] = ()
+    ) -> None:
+        """Group the records; those of one picture's further records join those of its first.
+
+        `gaps` are the places in the file of what can't be read.
+        """
+        self._annotations, self._gaps = annotations, gaps
+        self._numbers: dict[int, int] | None = None
         groups: dict[Any, list[Any]] = {image.id: [] for image in images}
         groups |= {second: groups[first] for second, first in merged.items()}
         self._groups: Any = groups
@@ -35,6 +44,14 @@ class Grouped:
         """Return the records of an image in the order of the file."""
         found: list[Any] = self._groups[image_id]
         return found
+
+    def number(self, record: Any) -> int:
+        """Return a record's place in the file."""
+        if self._numbers is None:
+            gaps = set(self._gaps)
+            places = (place for place in count() if place not in gaps)
+            self._numbers = {id(each): place for each, place in zip(self._annotations, places, strict=False)}
+        return self._numbers[id(record)]
 
     def _group_any(self, annotations: list[Any]) -> None:
         as_text = {str(id): group for id, group in self._groups.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from pathlib import Path, PurePosixPath
@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from msgspec import Raw, Struct
 
 from labels2chat.adapters.coco.grouping import Grouped
-from labels2chat.adapters.coco.parse import Content, parse, parse_results
+from labels2chat.adapters.coco.parse import Content, Lost, parse, parse_results
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import plain
+from labels2chat.adapters.coco.turned import count_turned
 from labels2chat.errors import RecordError, SourceError
 from labels2chat.types import Problem
 
@@ -32,6 +33,9 @@ class Groups(Protocol):
     def get(self, image_id: Any, default: Any = ..., /) -> Sequence[Any] | None:
         """Return the records of an image in the order of the file."""
 
+    def number(self, record: Any) -> int:
+        """Return the place in the file of a record without an id."""
+
 
 class Categories(Struct):
     """The classes of a file by their ids, and by their ids as text."""
@@ -42,6 +46,8 @@ class Categories(Struct):
     things: dict[str, bool]
     """Whether a class is a thing or stuff, where the file says so."""
     notes: dict[str, int]
+    roots: frozenset[str]
+    """Names that are the supercategory of another class: Roboflow lists it first, as if it were a class."""
 
 
 class Labels(Struct):
@@ -54,7 +60,7 @@ class Labels(Struct):
     categories: Categories
     licenses: dict[Any, str]
     groups: Groups
-    bad: dict[Any, list[Problem]]
+    bad: dict[Any, list[Lost]]
     """The annotations of an image that can't be read."""
     kinds: set[str]
     looked: bool
@@ -69,6 +75,12 @@ class Labels(Struct):
     notes: dict[str, int]
     problems: list[Problem]
     """Bad records that belong to no image."""
+    results: str = ""
+    """The name of the results file that the annotations are from."""
+
+    def place(self, record: Any) -> str:
+        """Say which annotation a record is."""
+        return _place(record, self.groups)
 
     def records(self) -> Iterator[tuple[Any, Any]]:
         """Yield (image, annotation) of every annotation that has an image."""
@@ -91,9 +103,8 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
     else:
         truth, content, at = parse(results_for), parse_results(path), results_for
         content.images, content.categories, content.licenses = truth.images, truth.categories, truth.licenses
-        content.problems = [problem for problem in truth.problems if problem not in content.problems] + content.problems
     images, merged = unique_images(content.images, at)
-    groups = Grouped(content.annotations, images, merged)
+    groups = Grouped(content.annotations, images, merged, content.gaps)
     crowd = [record for record in content.annotations if record.iscrowd]
     ids = set(map(attrgetter("id"), content.annotations))
     nameless = sum(record.id is None for record in content.annotations) if None in ids else 0
@@ -104,10 +115,18 @@ def load(path: Path, results_for: Path | None = None, low_memory: bool = False) 
         images_without_annotations=sum(not groups.get(image.id) for image in images),
         duplicate_annotation_ids=len(content.annotations) - nameless - len(ids - {None}),
     )
+    if "attributes" in content.keys:
+        found["turned"] = count_turned(content.annotations, outlined)
     kinds: set[str] = set()
     add_kinds(kinds, content.annotations, content.keys)
-    labels = finish(content, at, images, merged, groups, groups.orphans, kinds, found)
+    used = map(attrgetter("category_id"), content.annotations)
+    labels = finish(content, at, images, merged, groups, groups.orphans, kinds, found, used)
     labels.sound = not labels.keys and all_sound(content.annotations)
+    if results_for is not None:
+        labels.results = path.name
+        for problem in labels.problems:
+            problem.where = f"{path.name} {problem.where}"
+        labels.problems = [*truth.problems, *labels.problems]
     return labels
 
 
@@ -120,29 +139,37 @@ def finish(
     orphans: list[Any],
     kinds: set[str],
     found: Counter[str],
+    used: Iterable[Any],
 ) -> Labels:
-    """Put together what both ways of reading have found."""
+    """Put together what both ways of reading have found; `used` are the category ids of the annotations."""
     categories = name_categories(content.categories, path)
+    if categories.roots:
+        nowhere = "segments_info" not in content.keys
+        ids = chain(used, (lost.category_id for _, lost in content.bad))
+        categories.roots = categories.roots.difference(map(categories.names.get, ids)) if nowhere else frozenset()
     known = {str(image.id): image.id for image in images} | {str(id): first for id, first in merged.items()}
-    problems, bad = list(content.problems), dict[Any, list[Problem]]()
-    for text, problem in content.bad:
+    problems, bad = list(content.problems), dict[Any, list[Lost]]()
+    for text, lost in content.bad:
         if text in known:
-            bad.setdefault(known[text], []).append(problem)
+            bad.setdefault(known[text], []).append(lost)
         else:
-            problems.append(problem)
+            problems.append(lost.problem)
     for record in orphans:
         message = f"image_id {record.image_id!r} is not among the images"
-        problems.append(Problem("annotation.orphan", message, f"annotation {record.id}"))
+        problems.append(Problem("annotation.orphan", message, _place(record, groups)))
     notes = {
         "images": len(images),
-        "annotations": found["annotations"] + content.lost,
+        "annotations": found["annotations"] + len(content.gaps),
         "crowd": found["crowd"],
         "images_without_annotations": found["images_without_annotations"] - sum(not groups.get(id) for id in bad),
         "merged_images": len(merged),
         "duplicate_annotation_ids": found["duplicate_annotation_ids"],
         **categories.notes,
+        "turned_boxes_enclosed": found["turned"],
         "unreadable_values": found["unreadable_values"],
     }
+    if "boxes" in kinds:  # a record without one lost it; image classes are a file of their own
+        kinds.discard("class")
     objects = bool(kinds & {"boxes", "masks", "keypoints"})
     empty = "annotations" in content.lists and not (kinds or found["annotations"] or content.bad or content.problems)
     keys = content.shapes["images"].keys
@@ -163,6 +190,10 @@ def finish(
         notes={key: value for key, value in notes.items() if value},
         problems=problems,
     )
+
+
+def _place(record: Any, groups: Groups) -> str:
+    return f"annotation {f'number {groups.number(record)}' if record.id is None else record.id}"
 
 
 def unique_images(images: list[Any], path: Path) -> tuple[list[Any], dict[Any, Any]]:
@@ -196,13 +227,15 @@ def unique_images(images: list[Any], path: Path) -> tuple[list[Any], dict[Any, A
 def name_categories(categories: list[Any], path: Path) -> Categories:
     """Map ids, and ids as text, to names. Ids may be anything, 0 too; equal names are one class."""
     names: dict[Any, str] = {}
+    as_text: dict[str, str] = {}
     points: dict[str, list[str]] = {}
     things: dict[str, bool] = {}
     nameless = 0
     for category in categories:
         name = str(category.id) if category.name in (None, "") else str(category.name)
-        if names.get(category.id, name) != name:
-            raise SourceError(f"{path}: category id {category.id} is both {names[category.id]!r} and {name!r}")
+        known = as_text.setdefault(str(category.id), name)
+        if known != name:
+            raise SourceError(f"{path}: category id {category.id} is both {known!r} and {name!r}")
         nameless += category.name in (None, "") and category.id not in names
         names[category.id] = name
         if isinstance(category.keypoints, list):
@@ -213,7 +246,15 @@ def name_categories(categories: list[Any], path: Path) -> Categories:
         "categories_without_name": nameless,
         "categories_merged_by_name": len(names) - len(set(names.values())),
     }
-    return Categories({str(id): name for id, name in names.items()} | names, points, things, notes)
+    above = ((category.supercategory, names[category.id]) for category in categories)
+    roots = {parent for parent, name in above if isinstance(parent, str) and parent != name}
+    return Categories(as_text | names, points, things, notes, frozenset(roots.intersection(names.values())))
+
+
+def unused_roots(files: list[Labels]) -> list[str]:
+    """Return the classes that are another's supercategory and of which no file has an object."""
+    names = dict.fromkeys(name for each in files for name in each.categories.roots)
+    return [n for n in names if all(n in f.categories.roots for f in files if n in f.categories.names.values())]
 
 
 def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> None:
@@ -224,8 +265,10 @@ def add_kinds(kinds: set[str], annotations: list[Any], keys: dict[str, str]) -> 
     drawn = (record for record in annotations if record.segmentation is not None)
     if "masks" not in kinds and any(outlined(record) for record in drawn):
         kinds.add("masks")
-    if "caption" in keys and "captions" not in kinds and any(record.caption is not None for record in annotations):
-        kinds.add("captions")
+    if "caption" in keys:
+        told = [record for record in annotations if record.caption is not None]
+        kinds |= {"captions"} if any(record.bbox is None for record in told) else set()
+        kinds |= {"attributes"} if any(record.bbox is not None and record.caption.strip() for record in told) else set()
     if "keypoints" in keys and "keypoints" not in kinds and any(_has_points(record) for record in annotations):
         kinds.add("keypoints")
     described = [field for field in keys.values() if field not in _NO_ATTRIBUTES]

@@ -4,6 +4,7 @@
     train/_annotations.coco.json, valid/_annotations.coco.json             Roboflow
     labels.json with data/, train/labels.json with train/data/             FiftyOne
     annotations/train/instances.json                                       PoseTrack
+    train/annotations/instances.json                                       iSAID, Supervisely
     annotations.json with images/, anything.json beside its images         coco-annotator, TACO, Label Studio
 
 What is in a file is said by its keys; names only sort the files of one folder.
@@ -27,9 +28,18 @@ from labels2chat.lfs import POINTER
 TASKS = ("instances", "keypoints", "panoptic", "stuff", "captions", "labels", "image_info")
 """What a file holds by its name, in the order in which one is chosen."""
 
-_WORDS = "train|training|val|valid|validation|test-dev|test|dev|minival|trainval"
+_WORDS = "train|training|val|valid|validation|test-dev|test|testing|dev|minival|trainval|valminusminival"
 _SPLIT = re.compile(rf"(?:^|[_.-])(({_WORDS})[0-9]*)$", re.IGNORECASE)
-_SPLITS = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "test-dev": "test"}
+_INSIDE = re.compile(rf"(?<![^\W\d_])(?:{_WORDS})(?![^\W\d_])[0-9]*", re.IGNORECASE)
+_SPLITS = {
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "valminusminival": "val",
+    "training": "train",
+    "testing": "test",
+    "test-dev": "test",
+}
 _TASK = re.compile(r"(instances|person_keypoints|keypoints|panoptic|stuff|captions|labels|image_info)(?:[_.-]|$)")
 _KEYS = re.compile(rb'"(?:images|annotations)"\s*:\s*\[')
 _CATEGORIES = re.compile(rb'"categories"\s*:\s*\[\s*\{')
@@ -37,6 +47,7 @@ _OBJECT = re.compile(rb'[\xef\xbb\xbf\s]*\{\s*"')
 _LIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*\[\s*\{")
 _PREDICTION = {"id", "image_id", "category_id", "bbox", "score", "segmentation", "keypoints", "caption", "area"}
 _COCO = re.compile(rb'"(?:images|annotations|categories|licenses|info|videos)"\s*:')
+_ANNOTATIONS = ("annotations", "annotation", "anns", "ann")
 _HEAD = 1 << 16
 _MOST_FILES = 200
 """No folder with more JSON files than that is looked through: those are one per image, and not COCO's."""
@@ -51,6 +62,8 @@ class Member(Struct):
     token: str
     """The split as the file's name has it: train2017."""
     paths: list[Path]
+    unread: list[Path] = []
+    """Files of other tasks, where nobody said which to read."""
 
 
 def is_coco(path: Path) -> bool:
@@ -103,15 +116,18 @@ def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
         if unclear or any(len(several) > 1 for several in paths):
             raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
         if paths:
-            chosen.append(Member(name, token, [several[0] for several in paths]))
+            others = [each for task in files if task not in (*wanted, "image_info") for each in files[task]]
+            chosen.append(Member(name, token, [several[0] for several in paths], [] if tasks else others))
     if split is not None and len(chosen) > 1:
         here = [member.split for member in chosen]
         chosen = [member for member in chosen if split in (member.split, member.token)]
         if not chosen:
             raise SourceError(f"{folder} has no split {split!r} (found: {', '.join(here)})")
     names = [member.split for member in chosen]
-    if not chosen and tasks:
-        raise SourceError(f"{folder} has no file for the tasks {', '.join(tasks)} (found: {listing})")
+    read = {path for member in chosen for path in member.paths}
+    lacking = [task for task in tasks if not any(task_of(path) == task for path in read)]
+    if lacking:
+        raise SourceError(f"{folder} has no file for the tasks {', '.join(lacking)} (found: {listing})")
     if not chosen or len(names) != len(set(names)):
         raise SourceError(f"{folder} is a folder; name its annotation file (found: {listing})")
     return chosen
@@ -119,9 +135,15 @@ def members(folder: Path, tasks: list[str], split: str | None) -> list[Member]:
 
 def split_of(path: Path) -> str:
     """Return the split that a file's name says, or its folder's in Roboflow's layout; train where neither does."""
-    stem = path.parent.name if path.stem.startswith("_annotations") else path.stem
-    match = _SPLIT.search(stem)
-    return _split(match[1] if match else "")
+    return _split(token_in(path.parent.name if path.stem.startswith("_annotations") else path.stem))
+
+
+def token_in(stem: str) -> str:
+    """Return the split as a name has it, at its end or anywhere if only one is meant: val2017; '' where none is."""
+    if match := _SPLIT.search(stem):
+        return match[1]
+    words = _INSIDE.findall(stem)
+    return words[0] if len(set(map(_split, words))) == 1 else ""
 
 
 def task_of(path: Path) -> str:
@@ -138,19 +160,27 @@ def _split(token: str) -> str:
 
 
 def _token(path: Path, folder: Path) -> str:
-    match = _SPLIT.search(path.stem)
-    if not match and path.parent != folder:
-        match = _SPLIT.fullmatch(path.parent.name)
-    return match[1] if match else ""
+    token = token_in(path.stem)
+    for place in path.parents:
+        if token or place == folder:
+            break
+        match = _SPLIT.fullmatch(place.name)
+        token = match[1] if match else ""
+    return token
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the COCO files of a folder and of the folders in it, by name; those in annotations/ may be sorted again."""
+    """Yield the COCO files of a folder and of the folders in it, by name, and of those in or called annotations."""
     inside = folders(folder)
     if len(inside) > _MOST_FOLDERS:
         inside = [place for place in inside if place.name.lower() == "annotations" or _SPLIT.fullmatch(place.name)]
-    below = [folders(place) for place in inside if place.name.lower() == "annotations"]
-    for place in (folder, *inside, *(place for some in below if len(some) <= _MOST_FOLDERS for place in some)):
+    below: list[Path] = []
+    for place in inside:
+        some = folders(place)
+        if place.name.lower() != "annotations":
+            some = [child for child in some if child.name.lower() in _ANNOTATIONS]
+        below += some if len(some) <= _MOST_FOLDERS else []
+    for place in (folder, *inside, *below):
         try:
             names = sorted(name for name in os.listdir(place) if name.lower().endswith(".json"))
         except OSError:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -24,7 +24,16 @@ _HEAD = 200
 """So many records tell which keys a file uses; a key that only later ones have costs a second reading."""
 _PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ")
 _BASES = {"images": Image, "annotations": Annotation, "categories": Category}
+_COMMA = re.compile(r",\s*[\]}]")
 _ANNOTATIONS = re.compile(rb'"annotations"\s*+:\s*+(?=\[)')
+
+
+class Lost(NamedTuple):
+    """An annotation that can't be read."""
+
+    problem: Problem
+    category_id: Any
+    """Of what it is, where it says so."""
 
 
 class Content:
@@ -38,10 +47,10 @@ class Content:
         self.lists: set[str] = set()
         """Which of the lists the file has, be they empty."""
         self.problems: list[Problem] = []
-        self.bad: list[tuple[str, Problem]] = []
-        """(image_id as text, problem) of the annotations that can't be read."""
-        self.lost = 0
-        """How many annotations can't be read."""
+        self.bad: list[tuple[str, Lost]] = []
+        """Each annotation that can't be read, with its image_id as text."""
+        self.gaps: list[int] = []
+        """The places in the list of the annotations that can't be read."""
         self.shapes = {key: Shape(base, Raw if key == "annotations" else Any) for key, base in _BASES.items()}
 
     @property
@@ -72,9 +81,10 @@ class Content:
         code = "sample.bad_record" if key == "images" else "annotation.bad_record"
         problem = Problem(code, message, place)
         image = given.get("image_id")
-        self.lost += key == "annotations"
+        self.gaps += [position] if key == "annotations" else []
         if key == "annotations" and isinstance(image, int | str):
-            self.bad.append((str(image), problem))
+            category = given.get("category_id")
+            self.bad.append((str(image), Lost(problem, category if isinstance(category, int | str | float) else None)))
         else:
             self.problems.append(problem)
         return None
@@ -258,8 +268,11 @@ def _loads(data: Any, path: Path) -> Any:
         return json.loads(bytes(data).removeprefix(b"\xef\xbb\xbf"))
     except json.JSONDecodeError as error:
         message = error.msg[0].lower() + error.msg[1:].removesuffix(" starting at")
-        open_end = error.pos >= len(error.doc) - 2 or error.msg.startswith("Unterminated string")
-        cut = "; the file seems to be cut off" if open_end else ""
+        ends = (error.pos, len(error.doc[: error.pos].rstrip()) - 1)  # Python 3.13 points at the comma
+        if any(_COMMA.match(error.doc, at) for at in ends):
+            message = "a comma before the closing bracket"
+        open_end = error.pos >= len(error.doc) - 2 and error.doc[error.pos :].strip() not in ("]", "}", ",]", ",}")
+        cut = "; the file seems to be cut off" if open_end or error.msg.startswith("Unterminated string") else ""
         raise SourceError(f"{path}:{error.lineno}:{error.colno}: not JSON: {message}{cut}") from None
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: not UTF-8 text (byte {error.start})") from None

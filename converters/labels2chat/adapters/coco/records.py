@@ -79,6 +79,7 @@ class Category(Struct):
     name: str | int | float | None = None
     keypoints: Any = None
     isthing: Any = None
+    supercategory: Any = None
 
 
 _OPTIONAL: dict[str, Any] = {

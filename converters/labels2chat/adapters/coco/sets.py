@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labels2chat.adapters.coco.attach import How, attach
-from labels2chat.adapters.coco.corners import Sizes, like_corners
+from labels2chat.adapters.coco.attach import How, attach, count_ignored
+from labels2chat.adapters.coco.corners import Sizes, like_corners, like_fractions
 from labels2chat.adapters.coco.folder import Folder
 from labels2chat.adapters.coco.labels import Labels, ids_of, load
 from labels2chat.adapters.coco.layout import Member
@@ -65,7 +65,11 @@ class ImageSet:
                 where=f"{file} image {image.id}",
             )
             self.folder.place(entry, image, sample.problems)
+            known = len(sample.problems)
             attach(sample, image, first, self.hows[0])
+            if first.results:
+                for problem in sample.problems[known:]:
+                    problem.where = f"{first.results} {problem.where}"
             for twins, labels, how in rest:
                 if image.id in twins:
                     known = len(sample.problems)
@@ -104,6 +108,12 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
             if options.get("masks") or options.get("panoptic"):
                 how.pngs = png_folder(each.path, options.get("panoptic"), _png_names(each))
         hows.append(how)
+    for key in ("panoptic", "masks"):
+        if options.get(key) and not any("segments_info" in each.keys for each in labels):
+            raise SourceError(
+                f"{member.paths[0]}: -O {key} is about the PNGs of panoptic files, and this is none (a JSON file of "
+                "the same images is merged with -O panoptic_json=FILE; outlines are read without an option)"
+            )
     folder = Folder(
         labels[0].path,
         options.get("images"),
@@ -112,6 +122,10 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
         bool(options.get("allow_outside_root")),
         bool(options.get("urls")),
     )
+    if options.get("bbox_format") != "xywh":
+        for each in labels:
+            if fault := like_fractions(record.bbox for _, record in each.records() if record.bbox is not None):
+                raise SourceError(f"{each.path}: {fault}")
     if options.get("bbox_format") is None:
         for each in labels:
             if fault := like_corners(_sized(each, folder), each.count):
@@ -119,8 +133,9 @@ def open_set(member: Member, options: dict[str, Any]) -> ImageSet:
     found = ImageSet(member, labels, hows, folder)
     found.paths += [truth] if truth else []
     found.frame, found.rescale = options.get("annotation_frame", "auto"), bool(options.get("rescale_boxes"))
-    if by_url := folder.count_urls(labels[0].images):
-        found.notes["images_by_url"] = by_url
+    found.notes |= folder.count(labels[0].images)
+    if ignored := sum(map(count_ignored, labels)) if options.get("drop_ignored") else 0:
+        found.notes["ignored_objects_left_out"] = ignored
     return found
 
 
@@ -221,7 +236,7 @@ def sum_notes(notes: list[dict[str, int]]) -> dict[str, int]:
     for each in notes:
         for key, count in each.items():
             total[key] = total.get(key, 0) + count
-    return total
+    return {key: count for key, count in total.items() if count}
 
 
 def _pixels(value: float | None) -> int | None:

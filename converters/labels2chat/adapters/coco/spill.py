@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from weakref import finalize
 
-from labels2chat.adapters.coco.labels import Labels, add_kinds, finish, is_set, unique_images
+from labels2chat.adapters.coco.labels import Labels, add_kinds, finish, is_set, outlined, unique_images
 from labels2chat.adapters.coco.parse import Content, numbered, refuse_list, release, view
 from labels2chat.adapters.coco.scan import NotPlainError
+from labels2chat.adapters.coco.turned import count_turned
 from labels2chat.errors import SourceError
 
 _BATCH = 10_000
@@ -31,6 +32,8 @@ class Spilled:
     def __init__(self, path: Path, data: Any, content: Content, index: sqlite3.Connection) -> None:
         self._path, self._data, self._content, self._index = path, data, content, index
         self._together: dict[Any, list[Any]] = {}
+        self._numbers: dict[int, int] = {}
+        """The places in the file of the records without an id that were read last."""
         self._reads = 0
         finalize(self, index.close)
 
@@ -45,13 +48,14 @@ class Spilled:
 
     def get(self, image_id: Any, default: Any = None, /) -> Sequence[Any] | None:
         """Return the records of an image in the order of the file."""
+        self._numbers.clear()
         ids = self.keys(image_id)
         places = self._index.execute(
-            f"SELECT at, size FROM annotation WHERE image IN ({', '.join('?' * len(ids))}) ORDER BY at", ids
+            f"SELECT at, size, number FROM annotation WHERE image IN ({', '.join('?' * len(ids))}) ORDER BY at", ids
         ).fetchall()
-        return [self.read(at, size) for at, size in places]
+        return [self.read(*place) for place in places]
 
-    def read(self, at: int, size: int) -> Any:
+    def read(self, at: int, size: int, number: int) -> Any:
         """Read the record that stands at a place."""
         self._reads += 1
         if self._reads % _READS == 0:
@@ -62,7 +66,13 @@ class Spilled:
             record = None
         if record is None:
             raise SourceError(f"{self._path} changed while it was read")
+        if record.id is None:
+            self._numbers[id(record)] = number
         return record
+
+    def number(self, record: Any) -> int:
+        """Return the place in the file of a record without an id that was just read."""
+        return self._numbers[id(record)]
 
 
 def spill(path: Path) -> Labels:
@@ -80,16 +90,21 @@ def spill(path: Path) -> Labels:
 def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     content = Content()
     index.execute("PRAGMA journal_mode = OFF")
-    index.execute("CREATE TABLE annotation (image, id, at INTEGER, size INTEGER)")  # no type: 7 is not '7'
+    index.execute(
+        "CREATE TABLE annotation (image, id, at INTEGER, size INTEGER, number INTEGER)"
+    )  # no type: 7 is not '7'
     index.execute("BEGIN")
     kinds: set[str] = set()
     found: Counter[str] = Counter()
+    classes: set[Any] = set()
     records: list[Any] = []
-    rows: list[tuple[Any, Any, int, int]] = []
+    rows: list[tuple[Any, Any, int, int, int]] = []
 
     def flush() -> None:
-        index.executemany("INSERT INTO annotation VALUES (?, ?, ?, ?)", rows)
+        index.executemany("INSERT INTO annotation VALUES (?, ?, ?, ?, ?)", rows)
         add_kinds(kinds, records, content.keys)
+        found["turned"] += count_turned(records, outlined) if "attributes" in content.keys else 0
+        classes.update(record.category_id for record in records)
         found["annotations"] += len(records)
         found["crowd"] += sum(is_set(record.iscrowd) for record in records if record.iscrowd)
         rows.clear()
@@ -101,7 +116,7 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
             record = content.take(key, position, data[start:end])
             if record is not None and key == "annotations":
                 records.append(record)
-                rows.append((_key(record.image_id), _exact(record.id), start, end - start))
+                rows.append((_key(record.image_id), _exact(record.id), start, end - start, position))
                 if len(rows) >= _BATCH:
                     flush()
             if end - begin > _WINDOW:
@@ -116,7 +131,7 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     index.execute("COMMIT")
     if "images" not in content.lists:
         raise SourceError(f"{path}: no list of images in this file; is it COCO?")
-    index.execute("CREATE INDEX by_image ON annotation (image, at, size)")
+    index.execute("CREATE INDEX by_image ON annotation (image, at, size, number)")
     images, merged = unique_images(content.images, path)
     groups = Spilled(path, data, content, index)
     groups.join(merged)
@@ -125,13 +140,13 @@ def _spill(path: Path, data: Any, index: sqlite3.Connection) -> Labels:
     places = [
         place
         for image in used - known
-        for place in index.execute("SELECT at, size FROM annotation WHERE image = ?", (image,)).fetchall()
+        for place in index.execute("SELECT at, size, number FROM annotation WHERE image = ?", (image,)).fetchall()
     ]
-    orphans = [groups.read(at, size) for at, size in sorted(places)]
+    orphans = [groups.read(*place) for place in sorted(places)]
     found["images_without_annotations"] = sum(used.isdisjoint(groups.keys(image.id)) for image in images)
     ((twice,),) = index.execute("SELECT count(id) - count(DISTINCT id) FROM annotation")
     found["duplicate_annotation_ids"] = twice
-    return finish(content, path, images, merged, groups, orphans, kinds, found)
+    return finish(content, path, images, merged, groups, orphans, kinds, found, classes)
 
 
 def _key(id: Any) -> Any:
