@@ -72,7 +72,7 @@ def messy(tmp_path: Path, draw: Callable[..., bytes], bomb: bytes) -> Path:
         "/etc/image.outside_root",
         "..\\image.outside_root.jpg",
         "a/../../image.outside_root",
-        "http://169.254.169.254/image.outside_root",
+        "http://169.254.169.254/image.remote",
         "image.outside_root\0.jpg",
     ]
     images = [{"id": i, "file_name": name, "width": 40, "height": 30} for i, name in enumerate(names)]
