@@ -856,6 +856,7 @@ def test_shards_that_are_missing(names: list[str], notes: Row, tmp_path: Path) -
         path.write_text('{"image": "a.jpg"}')
     said = read(f"hf:{tmp_path}").notes
     assert {key.rpartition(" ")[2]: count for key, count in said.items() if key.startswith("missing files")} == notes
+    assert not any(key.startswith("missing files") for key in read(f"hf:{tmp_path}/{names[0]}.jsonl").notes)
 
 
 @pytest.mark.parametrize(
