@@ -33,7 +33,7 @@ from labels2chat.adapters.hf.files import kind_of, split_name
 from labels2chat.adapters.hf.pages import plain_leaf
 from labels2chat.errors import CODES, MissingExtraError, RecordError, SourceError, TemplateError, UsageError
 from labels2chat.images import load, measure
-from labels2chat.types import Annotation, Sample, Source
+from labels2chat.types import Annotation, Question, Sample, Source
 
 Row = dict[str, Any]
 
@@ -856,6 +856,7 @@ def test_shards_that_are_missing(names: list[str], notes: Row, tmp_path: Path) -
         path.write_text('{"image": "a.jpg"}')
     said = read(f"hf:{tmp_path}").notes
     assert {key.rpartition(" ")[2]: count for key, count in said.items() if key.startswith("missing files")} == notes
+    assert not any(key.startswith("missing files") for key in read(f"hf:{tmp_path}/{names[0]}.jsonl").notes)
 
 
 @pytest.mark.parametrize(
@@ -2247,6 +2248,7 @@ def test_questions(row: Row, expected: list[Any]) -> None:
         ({"option0": 7, "option1": 9, "answer": "9"}, ["9"], ["7", "9"]),
         ({"A": "x", "B": "y", "options": ["p", "q"], "answer": "B"}, ["q"], ["p", "q"]),
         ({"A": "x", "C": "y", "answer": "A"}, ["A"], []),
+        ({"A": "x", "B": "y", "question": ["Q?"], "answer": ["A"]}, ["A"], []),  # whose they are can't be told
         ({"x": 1, "y": 2, "w": 3, "answer": "A"}, ["A"], []),
         ({"A": ["x"], "B": ["y"], "answer": "A"}, ["A"], []),
         ({"choices": ["x", "y"], "direct_answers": "['z', 'z']", "correct_choice_idx": 1}, ["y"], ["x", "y"]),
@@ -2293,6 +2295,8 @@ def test_questions_by_mapping() -> None:
     assert (question.question, question.answers, question.choices) == ("Q?", ["y", "x"], ["x", "y"])
     assert source.kinds == {"qa", "class"}
     assert only(opened([{**row, "question": "R?", "answer": "z"}], question="")).questions == []
+    spoken = {"image": "a", "question": "Q?", "answer": "1", "choices": ["x", "y"]}
+    assert only(opened([spoken], choices="")).questions == [Question("Q?", ["1"])]
 
 
 @pytest.mark.parametrize(

@@ -275,8 +275,9 @@ def _questions(
         if inner:
             return inner[0]
     question = question or _first(_QUESTION, left, ("text",))
-    choices = choices or _first(_CHOICES, left, ("text", "int", "float", "struct"))
-    options = _options(left) if choices is None and given["choices"] is None else []
+    if given["choices"] is None:
+        choices = _first(_CHOICES, left, ("text", "int", "float", "struct"))
+    options = _options(left) if given["choices"] is None and choices is None else []
     answer = answer or (_first(_NUMBER, left, ("int", "text")) if choices or options else None)
     answer = answer or _first(_ANSWER, left, ("text", "int", "float", "bool", "struct", "class"))
     if question is not None and answer is None:  # ChartQA: query and label

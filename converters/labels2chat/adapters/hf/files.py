@@ -129,7 +129,7 @@ def find(path: str, config: str | None, notes: dict[str, int]) -> list[File]:
     if others := others + sum(kinds.values()) - kinds[kind]:
         notes["other files"] = others
     wanted = [name for name in names if kind_of(name) == kind and os.path.basename(name) not in _BESIDES]
-    if missing := _missing(wanted):
+    if os.path.isdir(path) and (missing := _missing(wanted)):  # else the user named the files
         notes[f"missing files, of which the first is {missing[0]}"] = len(missing)
     files = [
         File(os.path.join(root, name), name.replace(os.sep, "/"), kind, _said(splits.get(name)) or _split_of(name))

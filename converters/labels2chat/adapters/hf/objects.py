@@ -375,9 +375,10 @@ def check_format(boxes: list[Probe], given: str | None, where: str) -> None:
             scaled = ("xyxy1000",) if corners else ("xyxy1000", "xywh100")
             far = next((name for name in scaled if _reach(boxes, *FORMATS[name])), None)
             if far is not None and given is None:
+                what, assumed = _describe(*FORMATS[far]), _describe(order, relative)
                 raise SourceError(
-                    f"{where}: the boxes go as far as {_describe(*FORMATS[far])} can, in much larger images: "
-                    f"-O bbox_format={far} takes them for that, ={format} for {_describe(order, relative)}"
+                    f"{where}: the boxes go as far as {what} can, in much larger images: "
+                    f"-O bbox_format={far} takes them for that, -O bbox_format={format} for {assumed}"
                 )
             return
     first = misfits[0]

@@ -226,7 +226,7 @@ def asked(rows: Iterable[dict[str, Any]], names: Questions) -> Iterator[tuple[An
 
 def _choices(record: dict[str, Any], names: Questions) -> Choices:
     if names.options:
-        return choices_of([None if record[name] in _NO_CHOICE else record[name] for name in names.options])
+        return choices_of([None if (one := record.get(name)) in _NO_CHOICE else one for name in names.options])
     return choices_of(record.get(names.choices) if names.choices else None)
 
 
