@@ -188,6 +188,9 @@ def test_a_bad_detection_is_a_problem_with_its_id(item: Any, code: str, export: 
     assert problems_of(sample) == [(code, f"ground_truth {'1' if isinstance(item, dict) else 'None'}")]
 
 
+EMPTY = {"_cls": "Segmentation", "mask": binary(npy([[0, 0]]))}
+"""A mask that was looked over and shows nothing."""
+
 LOST: list[tuple[dict[str, Any], list[str] | None, list[str]]] = [
     ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1, name="dog"))}, ["dog"], ["cat"]),
     ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1))}, ["cat"], ["cat"]),
@@ -219,11 +222,42 @@ def test_a_class_that_lost_an_object_is_not_exhaustive(
     )
     about: dict[str, Any] = {"classes": {"lines": ["lane", "cat"]}, "mask_targets": {"seg": {"1": "grass"}}}
     kinds = (GT, field("lines", "Polylines"), field("seg", "Segmentation"))
-    first, sample = samples_of(export([whole, document("s2", **fields)], *kinds, **about))
+    looked: dict[str, Any] = {"ground_truth": detections(), "lines": {"polylines": []}, "seg": EMPTY}
+    whole |= {"seg": EMPTY}
+    first, sample = samples_of(export([whole, document("s2", **(looked | fields))], *kinds, **about))
     assert first.not_exhaustive == []
     found = sample.annotations
     assert (None if found is None else [annotation.category for annotation in found]) == left
     assert sample.not_exhaustive == unsure
+
+
+@pytest.mark.parametrize(
+    ("fields", "unsure"),
+    [
+        ({"cars": detections(box(0, 0, 1, 1, name="car")), "people": detections(box(0, 0, 1, 1, name="man"))}, []),
+        ({"cars": detections(), "people": detections()}, []),
+        ({"cars": detections(), "people": None}, ["man"]),
+        ({"people": detections()}, ["car"]),
+        ({"cars": None, "people": None}, ["car", "man"]),
+    ],
+    ids=["both", "both empty", "None", "absent", "neither"],
+)
+def test_a_field_that_nobody_filled_says_nothing_of_its_classes(
+    fields: dict[str, Any], unsure: list[str], export: Export
+) -> None:
+    """Whatever the other fields say: not labelled is not looked over."""
+    whole = document("s1", cars=detections(box(0, 0, 1, 1, name="car")), people=detections(box(0, 0, 1, 1, name="man")))
+    path = export([whole, document("s2", **fields)], field("cars", "Detections"), field("people", "Detections"))
+    first, sample = samples_of(path, field="cars,people")
+    assert (first.not_exhaustive, sample.not_exhaustive) == ([], unsure)
+
+
+def test_unlabelled_fields_down_the_road(export: Export, tmp_path: Path) -> None:
+    cars, people = detections(box(0, 0, 1, 1, name="car")), detections(box(0, 0, 1, 1, name="man"))
+    rows = [document(f"s{n}", cars=cars, people=people if n < 4 else None) for n in range(8)]
+    path = export(rows, field("cars", "Detections"), field("people", "Detections"))
+    convert(f"fiftyone:{path}", "presence", tmp_path / "out", options={"field": "cars,people"})
+    assert set(answers(tmp_path / "out")) == {"Yes"}
 
 
 @pytest.mark.parametrize(("template", "said"), [("count", {"1"}), ("presence", {"Yes"}), ("detect", {"dog"})])
@@ -450,8 +484,14 @@ def test_a_segmentation_without_its_mask_is_no_negative(
     options: dict[str, Any], value: dict[str, Any], expected: Any, export: Export
 ) -> None:
     row = document("s1", things={"_cls": "Segmentation", **value})
-    (sample,) = samples_of(export([row], SEGMENTATION, mask_targets={"things": TARGETS}), **options)
+    path = export([row | {"ground_truth": detections()}], SEGMENTATION, GT, mask_targets={"things": TARGETS})
+    (sample,) = samples_of(path, **options, field="things")
     assert (sample.annotations, sample.problems) == (expected, [])
+    source = read(f"fiftyone:{path}", **options, field="things,ground_truth")
+    (sample,) = source
+    assert sample.annotations == []
+    assert source.categories == ([] if options else ["cat", "dog"])
+    assert sample.not_exhaustive == ([] if options or expected == [] else ["cat", "dog"])
 
 
 def test_colours_in_a_segmentation(export: Export) -> None:

@@ -244,6 +244,44 @@ def test_lost_objects(fo: Any, make: Make, tmp_path: Path) -> None:
         ]
 
 
+def test_a_field_that_nobody_filled_says_nothing_of_its_classes(fo: Any, make: Make, tmp_path: Path) -> None:
+    """In a group this holds for each image."""
+    cars, people = detections(fo, ("car", 0, 0, 1, 1)), detections(fo, ("man", 0, 0, 1, 1))
+    rows = [(cars, people), (cars, None), (None, people), (None, None)]
+    dataset = make([])
+    dataset.add_group_field("group", default="left")
+    samples = []
+    for number, (one, other) in enumerate(rows):
+        group = fo.Group()
+        for slice, (truth, more) in {"left": (one, other), "right": (cars, people)}.items():
+            values = {name: value and value.copy() for name, value in (("cars", truth), ("people", more))}
+            path = f"/x/{slice}{number}.jpg"
+            samples.append(fo.Sample(filepath=path, group=group.element(slice), **values))
+    dataset.add_samples(samples, progress=False)
+    dataset.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for uri in ("fiftyone:made", f"fiftyone:{tmp_path / 'out'}"):
+        for slice, unsure in (("left", [[], ["man"], ["car"], ["car", "man"]]), ("right", [[]] * 4)):
+            source = read(uri, field="cars,people", group_slice=slice)
+            assert [sample.not_exhaustive for sample in source] == unsure
+        source = read(uri, field="cars,people")
+        assert [sample.not_exhaustive for sample in source] == [[], ["man"], ["car"], ["car", "man"]]
+
+
+def test_masks_that_are_not_read_have_no_classes(fo: Any, make: Make) -> None:
+    import numpy
+
+    mask = fo.Segmentation(mask=numpy.array([[0, 1]], dtype="uint8"))
+    truth = detections(fo, ("cat", 0, 0, 1, 1))
+    rows = [fo.Sample(filepath="/x/a.jpg", things=mask, truth=truth)]
+    rows.append(fo.Sample(filepath="/x/b.jpg", things=fo.Segmentation(), truth=truth.copy()))
+    dataset = make(rows)
+    dataset.default_mask_targets = {1: "grass"}
+    source = read("fiftyone:made")
+    assert (source.categories, [sample.not_exhaustive for sample in source]) == (["grass", "cat"], [[], ["grass"]])
+    source = read("fiftyone:made", masks=False)
+    assert (source.categories, [sample.not_exhaustive for sample in source]) == (["cat"], [[], []])
+
+
 def test_level_and_upright_lines(fo: Any, make: Make, tmp_path: Path) -> None:
     lines = {"level": [(0, 0.5), (1, 0.5)], "upright": [(0.5, 0), (0.5, 1)], "lane": [(0, 0), (1, 1)]}
     polylines = [fo.Polyline(label=name, points=[points]) for name, points in lines.items()]

@@ -75,6 +75,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
     slices = _slices(metadata, options.get("group_slice"), path)
     group = str(metadata.get("group_field")) if slices else None
     contents = _walk(_items(place), choice, words(options.get("tags")), group, slices, place)
+    masks = bool(options.get("masks", True))
     plan = Plan(
         choice,
         "samples.json" if (place / "samples.json").is_file() else "samples",
@@ -82,9 +83,9 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         common=common_folder(contents.first, contents.last),
         images=options.get("images"),
         split=options.get("split"),
-        masks=bool(options.get("masks", True)),
+        masks=masks,
         crop=cropped(bool(options.get("crop")), choice, "export a view made with to_patches()"),
-        classes=categories(choice, said, contents.found),
+        classes=categories(choice, said, contents.found, masks),
     )
 
     def samples() -> Iterator[Sample]:

@@ -245,13 +245,14 @@ def kinds(choice: Choice, found: Mapping[str, Found], masks: bool, crop: bool) -
     return kinds
 
 
-def categories(choice: Choice, said: Words, found: Mapping[str, Found]) -> dict[str, list[str]]:
+def categories(choice: Choice, said: Words, found: Mapping[str, Found], masks: bool) -> dict[str, list[str]]:
     """List each field's class names: those that the dataset declares in its order, then others that its labels bear.
 
     FiftyOne fills the gaps of numbered class lists with the numbers themselves ('0', 'person', ..., '12'): left out
-    where no label bears them.
+    where no label bears them. A segmentation that isn't read has no classes.
     """
-    return {one.name: _names(one, said, found) for one in choice.labels}
+    read = [one for one in choice.labels if masks or one.family != "segmentation"]
+    return {one.name: [] for one in choice.labels} | {one.name: _names(one, said, found) for one in read}
 
 
 def _names(one: Field, said: Words, found: Mapping[str, Found]) -> list[str]:

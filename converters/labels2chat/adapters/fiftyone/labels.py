@@ -68,7 +68,8 @@ def read_label(one: Field, value: Any, sample: Sample, how: How) -> int:
                 sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
         return 0
     if one.family == "segmentation" and not _masked(value, how):
-        return 0  # nobody looked
+        sample.doubt(how.classes.get(one.name, ()))  # nobody looked
+        return 0
     annotations = sample.annotations
     if annotations is None:
         annotations = sample.annotations = []

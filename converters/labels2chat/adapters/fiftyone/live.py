@@ -77,7 +77,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         elif more:
             passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
-    plan.classes = categories(choice, said, what)
+    plan.classes = categories(choice, said, what, plan.masks)
 
     def samples() -> Iterator[Sample]:
         if slices:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field, Found, kinds
+from labels2chat.adapters.fiftyone.fields import OBJECTS, TAG_PREFIX, Choice, Field, Found, kinds
 from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
 from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
 
@@ -82,6 +82,8 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
             value = one.of(document)
             if value is not None:
                 lost += read_label(one, value, sample, how)
+            elif one.family in OBJECTS:  # what it is about nobody looked for, whatever the other fields say
+                sample.doubt(plan.classes.get(one.name, ()))
         for one in choice.captions:
             _captions(one, one.of(document), sample)
         if choice.question and choice.answer:
