@@ -322,6 +322,36 @@ def test_saved_views_tags_and_fields(fo: Any, every: Any) -> None:
     assert [a.segmentation for a in next(iter(without)).annotations or ()] == [None, None]
 
 
+def test_a_view_that_changes_labels_has_the_classes_that_its_labels_bear(fo: Any, make: Make) -> None:
+    """What was filtered away may be in the image: no class that only the dataset declares is asked for."""
+    truth = detections(fo, ("dog", 0, 0, 1, 1), ("cat", 0, 0, 1, 1), ("cat", 0, 0, 1, 1))
+    dataset = make([fo.Sample(filepath="/x/a.jpg", truth=truth, caption="x")])
+    dataset.default_classes = ["dog", "cat", "bird"]
+    cats = dataset.filter_labels("truth", fo.ViewField("label") == "cat")
+    note = "declared classes that the view's labels don't bear ({})"
+    for view, classes, left in (
+        (dataset, ["dog", "cat", "bird"], None),
+        (dataset.match_labels(filter=fo.ViewField("label") == "cat"), ["dog", "cat", "bird"], None),
+        (dataset.mongo([{"$match": {"caption": "x"}}]), ["dog", "cat", "bird"], None),
+        (dataset.set_field("caption", "y"), ["dog", "cat", "bird"], None),
+        (dataset.set_field("truth.detections.color", "red"), ["dog", "cat", "bird"], None),
+        (cats, ["cat"], "dog, bird"),
+        (dataset.limit_labels("truth", 1), ["dog"], "cat, bird"),
+        (dataset.map_labels("truth", {"dog": "animal"}), ["cat", "animal"], "dog, bird"),
+        (dataset.limit(0).concat(cats), ["cat"], "dog, bird"),
+        (dataset.set_field("truth.detections.label", fo.ViewField("label").upper()), ["CAT", "DOG"], None),
+        (dataset.exclude_labels(tags="none"), ["dog", "cat"], "bird"),
+        (dataset.mongo([{"$unset": "caption"}]), ["dog", "cat"], "bird"),
+        (cats.to_patches("truth"), ["cat"], "dog, bird"),
+    ):
+        source = from_collection(view)
+        assert source.categories == classes
+        assert [key for key in source.notes if key.startswith("declared")] == ([note.format(left)] if left else [])
+    dataset.classes = {"truth": ["cat", "dog"]}
+    dataset.default_classes = []
+    assert from_collection(dataset.filter_labels("truth", fo.ViewField("label") == "dog")).categories == ["dog"]
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
@@ -547,6 +577,19 @@ def test_group_slice(grouped: Any) -> None:
         read("fiftyone:made", group_slice="lidar")
     with pytest.raises(SourceError, match="flat=True"):
         from_collection(grouped.select_group_slices("right").group_by("truth.detections.label"))
+
+
+def test_stages_that_change_labels_are_for_one_slice(fo: Any, grouped: Any) -> None:
+    """FiftyOne's own iter_groups() doesn't apply them."""
+    for view in (
+        grouped.filter_labels("truth", fo.ViewField("label") == "left"),
+        grouped.set_field("truth.detections.label", "x"),
+        grouped.mongo([{"$unset": "truth"}]),
+    ):
+        with pytest.raises(UsageError, match=r"the view changes truth, .* -O group_slice=left .slices: left, right"):
+            from_collection(view)
+        assert len(list(from_collection(view, group_slice="left"))) == 2
+    assert len(list(from_collection(grouped.match_labels(filter=fo.ViewField("label") == "left")))) == 2
 
 
 def test_an_exported_group_says_the_same(fo: Any, grouped: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from msgspec import Struct, field
@@ -128,6 +128,11 @@ def words(value: Any) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
+def shown(names: Sequence[str]) -> str:
+    """Write names for a message: the first ten of them."""
+    return ", ".join([*names[:10], "..."] if len(names) > 10 else names)
+
+
 def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, place: str) -> Choice:
     """Choose what to read of a dataset's fields.
 
@@ -245,25 +250,42 @@ def kinds(choice: Choice, found: Mapping[str, Found], masks: bool, crop: bool) -
     return kinds
 
 
-def categories(choice: Choice, said: Words, found: Mapping[str, Found], masks: bool) -> dict[str, list[str]]:
+def categories(
+    choice: Choice, said: Words, found: Mapping[str, Found], masks: bool, narrowed: Set[str] = frozenset()
+) -> dict[str, list[str]]:
     """List each field's class names: those that the dataset declares in its order, then others that its labels bear.
 
     FiftyOne fills the gaps of numbered class lists with the numbers themselves ('0', 'person', ..., '12'): left out
-    where no label bears them. A segmentation that isn't read has no classes.
+    where no label bears them. A segmentation that isn't read has no classes. Of the `narrowed` fields a view leaves
+    out labels or renames them: a declared class that none bears may be in the image all the same.
     """
-    read = [one for one in choice.labels if masks or one.family != "segmentation"]
-    return {one.name: [] for one in choice.labels} | {one.name: _names(one, said, found) for one in read}
+    names: dict[str, list[str]] = {}
+    for one in choice.labels:
+        names[one.name] = []
+        if one.family == "segmentation" and not masks:
+            continue
+        labels = sorted(found[one.name].labels) if one.name in found else []
+        declared = _declared(one, said, labels)
+        if one.name in narrowed:
+            declared = [name for name in declared if name in labels]
+        targets = [name for value, name in one.pixels.items() if is_class(value, one)]
+        names[one.name] = list(dict.fromkeys([*declared, *labels, *targets]))
+    return names
 
 
-def _names(one: Field, said: Words, found: Mapping[str, Found]) -> list[str]:
-    labels = sorted(found[one.name].labels) if one.name in found else []
+def unborne(choice: Choice, said: Words, found: Mapping[str, Found], narrowed: Set[str]) -> list[str]:
+    """List the declared classes of the `narrowed` fields that their labels don't bear."""
+    fields = [one for one in choice.labels if one.name in narrowed and one.name in found]
+    every = ((name, found[one.name].labels) for one in fields for name in _declared(one, said, found[one.name].labels))
+    return list(dict.fromkeys(name for name, labels in every if name not in labels))
+
+
+def _declared(one: Field, said: Words, labels: Iterable[str]) -> list[str]:
+    borne = set(labels)
     declared = said.classes.get(one.name)
-    if not declared and not set(labels).isdisjoint(said.default_classes):
+    if not declared and not borne.isdisjoint(said.default_classes):
         declared = said.default_classes
-    names = [name for number, name in enumerate(declared or ()) if name in labels or name != str(number)]
-    names += labels
-    names += (name for value, name in one.pixels.items() if is_class(value, one))
-    return list(dict.fromkeys(names))
+    return [name for number, name in enumerate(declared or ()) if name in borne or name != str(number)]
 
 
 def is_class(value: int, one: Field) -> bool:

@@ -21,9 +21,20 @@ from labels2chat.adapters.fiftyone.database import (
     reaching,
     unseen,
 )
-from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    Field,
+    Words,
+    categories,
+    choose,
+    cropped,
+    shown,
+    unborne,
+    words,
+)
 from labels2chat.adapters.fiftyone.predictions import write_predictions
 from labels2chat.adapters.fiftyone.sample import Plan, described, sample_of
+from labels2chat.adapters.fiftyone.stages import changed, edited, relabelled
 from labels2chat.adapters.fiftyone.write_back import write_back
 from labels2chat.collector import calm
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
@@ -66,6 +77,12 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         masks=bool(options.get("masks", True)),
         crop=cropped(bool(options.get("crop")), choice, _PATCHES),
     )
+    paths = edited(view)
+    if slices and (names := changed(choice.fields, paths)):
+        raise UsageError(
+            f"the view changes {shown(names)}, which FiftyOne does in one slice and not in whole groups: name a slice "
+            f"with -O group_slice={slices[0]} (slices: {', '.join(slices)})"
+        )
     asked, group = query(view, slices), view.group_field if slices else None
     counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
     if slices:
@@ -77,7 +94,10 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         elif more:
             passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
-    plan.classes = categories(choice, said, what, plan.masks)
+    narrowed = relabelled(choice.labels, paths)
+    plan.classes = categories(choice, said, what, plan.masks, narrowed)
+    if left := unborne(choice, said, what, narrowed):
+        choice.notes[f"declared classes that the view's labels don't bear ({shown(left)})"] = len(left)
 
     def samples() -> Iterator[Sample]:
         if slices:
