@@ -655,7 +655,7 @@ def test_questions(question: Any, answer: Any, expected: list[Question], bad: in
     (sample,) = source
     assert sample.questions == expected
     assert [code for code, _ in problems_of(sample)] == ["annotation.bad_record"] * bad
-    assert source.kinds == {"captions", "qa"}
+    assert source.kinds == {"qa"}
 
 
 def test_fields_called_question_and_answer_are_found(export: Export) -> None:
@@ -663,6 +663,26 @@ def test_fields_called_question_and_answer_are_found(export: Export) -> None:
         [document("s1", question="Who?", answer="I.")], field("question", "StringField"), field("answer", "StringField")
     )
     assert samples_of(path)[0].questions == [Question("Who?", ["I."])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("IntField", 3, "3"),
+        ("FloatField", 0.5, "0.5"),
+        ("BooleanField", False, "no"),
+        ("ListField", ["x"], "x"),
+        ("Classification", {"_cls": "Classification", "label": "cat"}, "cat"),
+        ("Regression", {"_cls": "Regression", "value": 2.5}, "2.5"),
+    ],
+)
+def test_answers_of_other_kinds_are_found(kind: str, value: Any, expected: str, export: Export) -> None:
+    row = document("s1", question="What?", answer=value)
+    source = read(f"fiftyone:{export([row], field('question', 'StringField'), field('answer', kind))}")
+    (sample,) = source
+    assert source.kinds == {"qa"}
+    assert (sample.questions, sample.labels) == ([Question("What?", [expected])], [])
+    assert "answer" not in sample.metadata
 
 
 TWO = [GT, field("predictions", "Detections")]
@@ -681,8 +701,28 @@ def test_ground_truth_is_preferred_and_the_other_noted(export: Export) -> None:
 
 def test_several_fields_of_a_kind_must_be_chosen_from(export: Export) -> None:
     path = export([], field("human", "Detections"), field("model", "Detection"), field("weather", "Classification"))
-    with pytest.raises(UsageError, match="2 detection fields: human, model; say which one to read with -O field=human"):
+    message = "2 detection fields: human, model; say which one to read with -O field=human, .* then counts twice"
+    with pytest.raises(UsageError, match=message):
         read(f"fiftyone:{path}")
+
+
+def test_fields_without_a_value_do_not_count(export: Export) -> None:
+    """A view without a field is exported with the field declared, and ground_truth may be declared and never filled."""
+    declared = (*TWO, field("reviewed", "Detections"), field("lines", "Polylines"), field("caption", "StringField"))
+    rows = [document("s1", reviewed=detections(box(0, 0, 1, 1)), lines=None), document("s2", ground_truth=None)]
+    source = read(f"fiftyone:{export(rows, *declared)}")
+    assert source.kinds == {"boxes"}
+    assert source.categories == ["cat"]
+    assert source.notes == {"samples": 2, "labels in reviewed": 1}
+    assert read(source.uri, field="ground_truth,lines").kinds == {"boxes"}
+    assert read(f"fiftyone:{export([], GT, *TEXTS, at='empty')}").kinds == {"boxes", "captions"}
+
+
+def test_labels_that_become_nothing_are_noted(export: Export) -> None:
+    kinds = {"heat": "Heatmap", "place": "GeoLocation", "seen": "TemporalDetections", "none": "Heatmap"}
+    row = document("s1", ground_truth=detections()) | {name: {"_cls": kind} for name, kind in kinds.items()}
+    path = export([row | {"none": None}], GT, *(field(name, kind) for name, kind in kinds.items()))
+    assert read(f"fiftyone:{path}").notes["label fields not read (heat, place, seen)"] == 3
 
 
 @pytest.mark.parametrize(
@@ -751,6 +791,7 @@ def test_classes_of_images_and_of_objects(
         weather={"classifications": [label("Classification", name=name) for name in ("rain", "dog")]},
         ground_truth=detections(box(0, 0, 1, 1), box(0, 0, 1, 1, name="dog")),
         lines={"polylines": [label("Polyline", name=name, points=[[[0, 0], [1, 1]]]) for name in ("lane", "dog")]},
+        seg=EMPTY,
     )
     fields = (field("weather", "Classifications"), GT, field("lines", "Polylines"), field("seg", "Segmentation"))
     about: dict[str, Any] = {"classes": {"weather": ["sun"]}, "mask_targets": {"seg": {"1": "grass"}}}

@@ -401,6 +401,32 @@ def test_two_fields_of_a_kind(fo: Any, make: Make) -> None:
         from_collection(dataset.exclude_fields("model"), field="model")
 
 
+def test_fields_without_a_value_do_not_count(fo: Any, make: Make, tmp_path: Path) -> None:
+    rows = [
+        fo.Sample(filepath="/x/a.jpg", reviewed=detections(fo, ("cat", 0, 0, 1, 1)), caption="x", heat=fo.Heatmap())
+    ]
+    dataset = make([*rows, fo.Sample(filepath="/x/b.jpg")])
+    for name, kind in (("ground_truth", fo.Detections), ("lines", fo.Polylines), ("place", fo.GeoLocation)):
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=kind)
+    view = dataset.exclude_fields("caption")
+    view.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for source in (from_collection(view), read(f"fiftyone:{tmp_path / 'out'}")):
+        assert source.kinds == {"boxes"}
+        assert source.categories == ["cat"]
+        assert source.notes == {"samples": 2, "labels in reviewed": 1, "label fields not read (heat)": 1}
+    dataset.set_values("ground_truth", [fo.Detections(), None])
+    assert from_collection(dataset).notes["label fields not read (reviewed, heat)"] == 2
+
+
+def test_answers_that_are_numbers_or_classes(fo: Any, make: Make) -> None:
+    for number, answer in enumerate((3, True, fo.Classification(label="cat"))):
+        dataset = make([fo.Sample(filepath="/x/a.jpg", question="What?", answer=answer)], f"made {number}")
+        source = from_collection(dataset)
+        (sample,) = source
+        assert source.kinds == {"qa"}
+        assert [question.answers for question in sample.questions] == [[("3", "yes", "cat")[number]]]
+
+
 @pytest.fixture
 def evaluated(fo: Any, make: Make, pictures: Path) -> Any:
     row = fo.Sample(

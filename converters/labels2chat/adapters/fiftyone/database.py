@@ -92,6 +92,15 @@ def _projection(choice: Choice, masks: bool, group: str | None) -> list[dict[str
     return [{"$project": keep}, *([{"$project": drop}] if drop else [])]
 
 
+def filled(asked: Query, fields: list[Field]) -> set[str] | None:
+    """Name the fields that have a value in any document; None where there are no documents."""
+    has = {f"f{number}": {"$max": {"$gt": [f"${one.key}", None]}} for number, one in enumerate(fields)}
+    with reaching():
+        for row in asked.collection.aggregate([*asked.stages, {"$group": {"_id": None, **has}}], allowDiskUse=True):
+            return {one.name for number, one in enumerate(fields) if row[f"f{number}"]}
+    return None
+
+
 def found(asked: Query, one: Field) -> Found:
     """Count the names that a field's labels bear, and see whether any of them has an outline."""
     inside = f"${one.key}.{one.items}" if one.items else f"${one.key}"

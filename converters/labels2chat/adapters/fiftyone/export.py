@@ -19,7 +19,17 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Words, categories, choose, cropped, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    Field,
+    Found,
+    Words,
+    categories,
+    choose,
+    cropped,
+    understood,
+    words,
+)
 from labels2chat.adapters.fiftyone.labels import Document, identity
 from labels2chat.adapters.fiftyone.sample import Plan, common_folder, described, sample_of, tags_of
 from labels2chat.errors import SourceError, UsageError, did_you_mean
@@ -44,6 +54,8 @@ class _Contents(Struct):
     samples: dict[str, list[tuple[int, _Item]]] = field(default_factory=dict)
     """By sample id, or by group id: the documents with the place of their slice."""
     found: dict[str, Found] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
+    """The fields that have a value somewhere."""
     tags: set[str] = field(default_factory=set)
     first: str = ""
     last: str = ""
@@ -71,10 +83,12 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
     if options.get("write_back"):
         raise UsageError("-O write_back=true: an export is left as it is; read the dataset itself by its name")
     said = _words(metadata)
-    choice = choose(_fields(metadata.get("sample_fields") or ()), options, said, path)
+    fields = understood(_fields(metadata.get("sample_fields") or ()), said)
     slices = _slices(metadata, options.get("group_slice"), path)
     group = str(metadata.get("group_field")) if slices else None
-    contents = _walk(_items(place), choice, words(options.get("tags")), group, slices, place)
+    contents = _walk(_items(place), fields, words(options.get("tags")), group, slices, place)
+    choice = choose(fields, options, said, path, contents.filled if contents.samples else None)
+    found = {one.name: contents.found[one.name] for one in choice.labels if one.name in contents.found}
     masks = bool(options.get("masks", True))
     plan = Plan(
         choice,
@@ -85,14 +99,14 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         split=options.get("split"),
         masks=masks,
         crop=cropped(bool(options.get("crop")), choice, "export a view made with to_patches()"),
-        classes=categories(choice, said, contents.found, masks),
+        classes=categories(choice, said, found, masks),
     )
 
     def samples() -> Iterator[Sample]:
         for id, items in contents.samples.items():
             yield sample_of([_document(item) for _, item in sorted(items, key=lambda pair: pair[0])], id, plan)
 
-    about = described(plan, contents.found, samples(), len(contents.samples))
+    about = described(plan, found, samples(), len(contents.samples))
     others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
         about["notes"][f"slices not read ({', '.join(others)})"] = len(others)
@@ -197,10 +211,12 @@ def _plain(value: Any) -> Any:
 
 
 def _walk(
-    items: list[_Item], choice: Choice, tags: list[str], group: str | None, slices: list[str] | None, place: Path
+    items: list[_Item], fields: list[Field], tags: list[str], group: str | None, slices: list[str] | None, place: Path
 ) -> _Contents:
     """Read every document once, for what must be known beforehand."""
-    contents = _Contents(found={one.name: Found() for one in choice.labels if one.family != "segmentation"})
+    counted = [one for one in fields if one.family and one.family != "segmentation"]
+    contents = _Contents(found={one.name: Found() for one in counted})
+    empty = fields
     ids: set[str] = set()
     for number, item in enumerate(items):
         try:
@@ -231,9 +247,11 @@ def _walk(
             if len(slices) > 1:
                 id = identity(member)
         contents.samples.setdefault(id, []).append((order, item))
-        for one in choice.labels:
-            if one.name in contents.found:
-                _count(one, one.of(document), contents.found[one.name])
+        for one in counted:
+            _count(one, one.of(document), contents.found[one.name])
+        if full := [one.name for one in empty if one.of(document) is not None]:
+            contents.filled.update(full)
+            empty = [one for one in empty if one.name not in contents.filled]
     for tag in tags:
         if tag not in contents.tags:
             raise UsageError(f"-O tags={tag}: no sample of {place} has this tag{did_you_mean(tag, contents.tags)}")

@@ -33,6 +33,9 @@ TAG_PREFIX = "labels2chat:"
 
 _TEXT = ("StringField", "ListField")
 _NUMBER = ("IntField", "FloatField", "BooleanField", "Regression")
+_ANSWER = (*_TEXT, *_NUMBER, "Classification", "Classifications")
+_UNREAD = ("Heatmap", "GeoLocation", "GeoLocations", "TemporalDetection", "TemporalDetections")
+"""Label classes that become nothing here."""
 _EXTRA = (*_TEXT, *_NUMBER, "DateField", "DateTimeField", "ObjectIdField")
 _OWN = ("id", "filepath", "tags", "metadata", "created_at", "last_modified_at", CODE_FIELD)
 """What every sample has, and what we write."""
@@ -133,14 +136,22 @@ def shown(names: Sequence[str]) -> str:
     return ", ".join([*names[:10], "..."] if len(names) > 10 else names)
 
 
-def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, place: str) -> Choice:
-    """Choose what to read of a dataset's fields.
+def understood(fields: Iterable[Field], said: Words) -> list[Field]:
+    """Say of fields what family they are of, and what their values are called."""
+    return [_described(one, said) for one in fields]
+
+
+def choose(
+    fields: Iterable[Field], options: Mapping[str, Any], said: Words, place: str, filled: Set[str] | None = None
+) -> Choice:
+    """Choose what to read of a dataset's fields; only those that are `filled` in some sample are read unasked.
 
     Raises UsageError for a field that isn't there or is of no use, and where several fields are of one family and
     none of them is called ground_truth: which is the truth can't be told.
     """
-    known = {one.name: _described(one, said) for one in fields}
-    texts = [name for name, one in known.items() if one.kind in _TEXT and name not in _OWN]
+    known = {one.name: one for one in fields}
+    there = {name: one for name, one in known.items() if filled is None or name in filled}
+    texts = [name for name, one in there.items() if one.kind in _TEXT and name not in _OWN]
 
     def named(option: str, name: str, kinds: tuple[str, ...]) -> Field:
         one = known.get(name)
@@ -157,24 +168,24 @@ def choose(fields: Iterable[Field], options: Mapping[str, Any], said: Words, pla
     choice.captions = [named("caption", name, _TEXT) for name in names]
     question, answer = options.get("question"), options.get("answer")
     if question is None and answer is None and "question" in texts:
-        answer = next((name for name in ("answer", "answers") if name in texts), None)
+        answer = next((name for name in ("answer", "answers") if name in there and there[name].kind in _ANSWER), None)
         question = "question" if answer else None
     if bool(question) != bool(answer):
         raise UsageError(f"-O question and -O answer go together (text fields: {', '.join(texts) or 'none'})")
     if question and answer:
         choice.question = named("question", question, _TEXT)
-        choice.answer = named("answer", answer, (*_TEXT, *_NUMBER, "Classification", "Classifications"))
+        choice.answer = named("answer", answer, _ANSWER)
     used = {one.name for one in choice.fields}
     if wanted := dict.fromkeys(words(options.get("field"))):
         given = [named("field", name, (*FAMILIES, "Regression")) for name in wanted]
         choice.labels = [one for one in given if one.family]  # a Regression goes into the metadata
     else:
-        choice.labels = _unambiguous([one for one in known.values() if one.family and one.name not in used], place)
+        choice.labels = _unambiguous([one for one in there.values() if one.family and one.name not in used], place)
     used |= {one.name for one in choice.labels}
     choice.extras = [
         one for one in known.values() if one.kind in _EXTRA and one.name not in used and one.name not in _OWN
     ]
-    left = [one.name for one in known.values() if one.family and one.name not in used]
+    left = [one.name for one in there.values() if (one.family or one.kind in _UNREAD) and one.name not in used]
     if left:
         choice.notes[f"label fields not read ({', '.join(left)})"] = len(left)
     return choice
@@ -204,7 +215,8 @@ def _unambiguous(fields: list[Field], place: str) -> list[Field]:
             names = [one.name for one in several]
             raise UsageError(
                 f"{place} has {len(names)} {family} fields: {', '.join(names)}; say which one to read with "
-                f"-O field={names[0]}, or name several with commas between them"
+                f"-O field={names[0]}, or name several with commas between them (an object that is in two of them then "
+                "counts twice)"
             )
         chosen += truth or several
     return [one for one in fields if one in chosen]

@@ -14,6 +14,7 @@ from labels2chat.adapters.fiftyone.database import (
     and_groups,
     batches,
     count,
+    filled,
     fingerprint,
     folder,
     found,
@@ -30,6 +31,7 @@ from labels2chat.adapters.fiftyone.fields import (
     cropped,
     shown,
     unborne,
+    understood,
     words,
 )
 from labels2chat.adapters.fiftyone.predictions import write_predictions
@@ -66,7 +68,18 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     view, slices = _selected(collection, options)
     root = view._root_dataset
     place, said = f"fiftyone:{root.name}", _words(root)
-    choice = choose(_fields(view), options, said, place)
+    asked, group = query(view, slices), view.group_field if slices else None
+    counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
+    if slices:
+        tags = words(options.get("tags"))
+        others = unseen(view, slices, tags)
+        more = count(asked.collection, others)
+        if more and len(view._stages) == bool(tags):  # the whole dataset, maybe with the stage that the tags made
+            asked, counted = and_groups(asked, others, view.group_field, slices), counted + more
+        elif more:
+            passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
+    fields = understood(_fields(view), said)
+    choice = choose(fields, options, said, place, filled(asked, fields))
     choice.patches = choice.patches or view._is_patches
     plan = Plan(
         choice,
@@ -83,16 +96,6 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
             f"the view changes {shown(names)}, which FiftyOne does in one slice and not in whole groups: name a slice "
             f"with -O group_slice={slices[0]} (slices: {', '.join(slices)})"
         )
-    asked, group = query(view, slices), view.group_field if slices else None
-    counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
-    if slices:
-        tags = words(options.get("tags"))
-        others = unseen(view, slices, tags)
-        more = count(asked.collection, others)
-        if more and len(view._stages) == bool(tags):  # the whole dataset, maybe with the stage that the tags made
-            asked, counted = and_groups(asked, others, view.group_field, slices), counted + more
-        elif more:
-            passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
     narrowed = relabelled(choice.labels, paths)
     plan.classes = categories(choice, said, what, plan.masks, narrowed)
