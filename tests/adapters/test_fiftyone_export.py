@@ -975,6 +975,32 @@ def test_patches(export: Export) -> None:
         assert lost.problems
 
 
+def test_patches_with_other_fields(export: Export) -> None:
+    """The field that holds one label is what the patch is of; the others say of the whole image."""
+    lines = {"polylines": [label("Polyline", name="lane", points=[[[0, 0], [1, 1]]])]}
+    others = {"more": detections(box(0, 0, 0.5, 0.5, name="sky")), "lines": lines, "weather": label("C", name="rain")}
+    row = document("p1", truth=box(0.25, 0.5, 0.5, 0.25), _sample_id={"$oid": "s1"}) | others
+    declared = (
+        field("more", "Detections"),
+        field("lines", "Polylines"),
+        field("weather", "Classification"),
+        field("truth", "Detection"),
+        field("sample_id", "ObjectIdField", db_field="_sample_id"),
+    )
+    path = export([row], *declared)
+    for crop in (True, False):
+        source = read(f"fiftyone:{path}", crop=crop)
+        (sample,) = source
+        assert [annotation.category for annotation in objects(sample)] == source.categories == ["cat"]
+        assert sample.images[0].crop == ((0.25, 0.5, 0.5, 0.25) if crop else None)
+        assert source.notes["label fields not read (more, lines, weather)"] == 3
+    (sample,) = samples_of(path, crop=True, field="more,truth")
+    assert (sample.images[0].crop, sample.labels) == ((0.25, 0.5, 0.5, 0.25), ["cat"])
+    assert [annotation.category for annotation in objects(sample)] == ["sky", "cat"]
+    with pytest.raises(UsageError, match="no field of objects is read"):
+        read(f"fiftyone:{path}", crop=True, field="weather")
+
+
 def test_no_media_but_images(export: Export) -> None:
     for media in ("video", "3d", "point-cloud"):
         with pytest.raises(SourceError, match=f"media of type {media}"):

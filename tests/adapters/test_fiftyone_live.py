@@ -482,6 +482,41 @@ def test_patches_of_any_kind(kind: str, evaluated: Any, fo: Any, tmp_path: Path)
         assert [sample.not_exhaustive for sample in samples] == [["cat", "dog"]] * len(samples)
 
 
+def test_patches_with_other_fields(fo: Any, evaluated: Any, tmp_path: Path) -> None:
+    """What the patch is of is what its view says; other fields are of the whole image."""
+    evaluated.set_values("weather", [fo.Classification(label="rain")])
+    evaluated.set_values("lines", [fo.Polylines(polylines=[fo.Polyline(label="lane", points=[[(0, 0), (1, 1)]])])])
+    patches = evaluated.to_patches("predictions", other_fields=True)
+    patches.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset)
+    for crop in (True, False):
+        for source in (from_collection(patches, crop=crop), read(f"fiftyone:{tmp_path / 'out'}", crop=crop)):
+            assert source.categories == ["cat", "dog"]
+            assert source.notes["label fields not read (ground_truth, weather, lines)"] == 3
+            samples = list(source)
+            assert [boxes(sample) for sample in samples] == [[("cat", BOXES[0])], [("dog", BOXES[2])]]
+            crops = [pytest.approx(BOXES[0]), pytest.approx(BOXES[2])] if crop else [None, None]
+            assert [sample.images[0].crop for sample in samples] == crops
+            assert [sample.labels for sample in samples] == ([["cat"], ["dog"]] if crop else [[], []])
+    evaluated.rename_sample_field("ground_truth", "human")
+    evaluated.evaluate_detections("predictions", gt_field="human", eval_key="again", progress=False)
+    assert from_collection(evaluated.to_evaluation_patches("again")).notes["label fields not read (predictions)"] == 1
+
+
+def test_patches_without_an_object(fo: Any, evaluated: Any, tmp_path: Path) -> None:
+    """A false positive has no ground truth: there is nothing to cut to, and no whole image in its place."""
+    view = evaluated.to_evaluation_patches("eval")
+    view.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset)
+    note = "patches without ground_truth (-O field=predictions reads what they show)"
+    for source in (from_collection(view, crop=True), read(f"fiftyone:{tmp_path / 'out'}", crop=True)):
+        samples = list(source)
+        assert [sample.images[0].crop for sample in samples] == [pytest.approx(bbox) for bbox in BOXES[:2]]
+        assert (source.count, source.notes["samples"], source.notes[note]) == (2, 2, 1)
+        assert [sample.problems for sample in samples] == [[], []]
+    false = from_collection(view.match(fo.ViewField("type") == "fp"), crop=True)
+    assert (list(false), false.count, false.notes[note]) == ([], 0, 1)
+    assert len(list(from_collection(view, field="predictions", crop=True))) == 2
+
+
 def test_frames_are_no_patches(fo: Any, make: Make) -> None:
     """They name their sample too."""
     dataset = make([fo.Sample(filepath="/x/a.jpg", truth=detections(fo, ("cat", 0, 0, 1, 1)))])

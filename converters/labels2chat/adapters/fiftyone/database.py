@@ -101,6 +101,13 @@ def filled(asked: Query, fields: list[Field]) -> set[str] | None:
     return None
 
 
+def bearing(asked: Query, fields: list[Field]) -> Query:
+    """Keep the documents that have an object in one of the fields."""
+    sizes = [{"$size": {"$ifNull": [f"${one.key}.{one.items}", []]}} if one.items else f"${one.key}" for one in fields]
+    there = [{"$gt": [size, 0 if one.items else None]} for one, size in zip(fields, sizes, strict=True)]
+    return Query(asked.collection, [*asked.stages, {"$match": {"$expr": {"$or": there}}}])
+
+
 def found(asked: Query, one: Field) -> Found:
     """Count the names that a field's labels bear, and see whether any of them has an outline."""
     inside = f"${one.key}.{one.items}" if one.items else f"${one.key}"

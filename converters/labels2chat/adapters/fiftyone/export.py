@@ -21,6 +21,7 @@ from msgspec import Raw, Struct, field
 
 from labels2chat.adapters.fiftyone.fields import (
     OPEN,
+    Choice,
     Field,
     Found,
     Words,
@@ -31,7 +32,15 @@ from labels2chat.adapters.fiftyone.fields import (
     words,
 )
 from labels2chat.adapters.fiftyone.labels import Document, identity
-from labels2chat.adapters.fiftyone.sample import Plan, common_folder, described, sample_of, tags_of
+from labels2chat.adapters.fiftyone.sample import (
+    Plan,
+    bears,
+    common_folder,
+    described,
+    empty_patches,
+    sample_of,
+    tags_of,
+)
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem, Sample, Source
@@ -61,6 +70,7 @@ class _Contents(Struct):
     last: str = ""
     """The first and last filepath in the order of text."""
     problems: list[Problem] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def is_export(path: Path) -> bool:
@@ -90,6 +100,9 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
     choice = choose(fields, options, said, path, contents.filled if contents.samples else None)
     found = {one.name: contents.found[one.name] for one in choice.labels if one.name in contents.found}
     masks = bool(options.get("masks", True))
+    crop = cropped(bool(options.get("crop")), choice, "export a view made with to_patches()")
+    if crop:
+        _pass_over(contents, choice)
     plan = Plan(
         choice,
         "samples.json" if (place / "samples.json").is_file() else "samples",
@@ -98,7 +111,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         images=options.get("images"),
         split=options.get("split"),
         masks=masks,
-        crop=cropped(bool(options.get("crop")), choice, "export a view made with to_patches()"),
+        crop=crop,
         classes=categories(choice, said, found, masks),
     )
 
@@ -107,6 +120,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
             yield sample_of([_document(item) for _, item in sorted(items, key=lambda pair: pair[0])], id, plan)
 
     about = described(plan, found, samples(), len(contents.samples))
+    about["notes"] |= contents.notes
     others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
         about["notes"][f"slices not read ({', '.join(others)})"] = len(others)
@@ -256,6 +270,16 @@ def _walk(
         if tag not in contents.tags:
             raise UsageError(f"-O tags={tag}: no sample of {place} has this tag{did_you_mean(tag, contents.tags)}")
     return contents
+
+
+def _pass_over(contents: _Contents, choice: Choice) -> None:
+    """Leave out patches that have no object in what is read."""
+    every = contents.samples
+    contents.samples = {
+        id: items for id, items in every.items() if any(bears(_document(item), choice.cutting) for _, item in items)
+    }
+    if left := len(every) - len(contents.samples):
+        contents.notes[empty_patches(choice)] = left
 
 
 def _count(one: Field, value: Any, found: Found) -> None:

@@ -107,6 +107,10 @@ class Choice(Struct):
     notes: dict[str, int] = field(default_factory=dict)
     patches: bool = False
     """Whether the samples are patches of others, each with what one patch shows of its labels."""
+    patch: list[str] = field(default_factory=list)
+    """The fields that hold what the patches are of, as far as that is known."""
+    spare: list[str] = field(default_factory=list)
+    """The fields of objects that aren't read."""
 
     @property
     def fields(self) -> list[Field]:
@@ -118,6 +122,11 @@ class Choice(Struct):
     def objects(self) -> list[Field]:
         """The label fields of which annotations are made."""
         return [one for one in self.labels if one.family in OBJECTS]
+
+    @property
+    def cutting(self) -> list[Field]:
+        """The fields whose objects a crop is cut to."""
+        return [one for one in self.objects if one.name in self.patch] or self.objects
 
     @property
     def single(self) -> bool:
@@ -142,10 +151,17 @@ def understood(fields: Iterable[Field], said: Words) -> list[Field]:
 
 
 def choose(
-    fields: Iterable[Field], options: Mapping[str, Any], said: Words, place: str, filled: Set[str] | None = None
+    fields: Iterable[Field],
+    options: Mapping[str, Any],
+    said: Words,
+    place: str,
+    filled: Set[str] | None = None,
+    patch: Sequence[str] = (),
 ) -> Choice:
     """Choose what to read of a dataset's fields; only those that are `filled` in some sample are read unasked.
 
+    `patch` names the fields that a view's patches are of, the truth first; an export doesn't say, and there it is a
+    field that holds one label. Of patches nothing else is read unasked: other fields may say of the whole image.
     Raises UsageError for a field that isn't there or is of no use, and where several fields are of one family and
     none of them is called ground_truth: which is the truth can't be told.
     """
@@ -162,7 +178,10 @@ def choose(
         raise UsageError(f"-O {option}={name}: {what}{did_you_mean(name, fitting)}")
 
     choice = Choice(verdicts=frozenset(f"{key}{end}" for key in said.evaluations for end in ("", "_id", "_iou")))
-    choice.patches = _patches(known)
+    choice.patches = _patches(known) or bool(patch)
+    if choice.patches or options.get("crop"):
+        single = [one.name for one in there.values() if one.family in OBJECTS[:3] and not one.items]
+        choice.patch = [name for name in patch if name in known] or single
     captions = options.get("caption")
     names = words(captions) if captions is not None else [name for name in ("caption", "captions") if name in texts]
     choice.captions = [named("caption", name, _TEXT) for name in names]
@@ -180,11 +199,14 @@ def choose(
         given = [named("field", name, (*FAMILIES, "Regression")) for name in wanted]
         choice.labels = [one for one in given if one.family]  # a Regression goes into the metadata
     else:
-        choice.labels = _unambiguous([one for one in there.values() if one.family and one.name not in used], place)
+        own = [known[name] for name in (choice.patch[:1] if patch else choice.patch)]
+        free = [one for one in there.values() if one.family and one.name not in used]
+        choice.labels = _unambiguous(own or free, place)
     used |= {one.name for one in choice.labels}
     choice.extras = [
         one for one in known.values() if one.kind in _EXTRA and one.name not in used and one.name not in _OWN
     ]
+    choice.spare = [one.name for one in there.values() if one.family in OBJECTS and one.name not in used]
     left = [one.name for one in there.values() if (one.family or one.kind in _UNREAD) and one.name not in used]
     if left:
         choice.notes[f"label fields not read ({', '.join(left)})"] = len(left)
@@ -198,9 +220,11 @@ def _patches(known: Mapping[str, Field]) -> bool:
 
 
 def cropped(crop: bool, choice: Choice, where: str) -> bool:
-    """Whether to crop. Raises UsageError for what are no patches."""
+    """Whether to crop. Raises UsageError for what are no patches, or patches of nothing that is read."""
     if crop and not (choice.patches or choice.single):
         raise UsageError(f"-O crop=true is for patches: {where}")
+    if crop and not choice.objects:
+        raise UsageError("-O crop=true: no field of objects is read; name what to cut to with -O field=NAME")
     return crop
 
 

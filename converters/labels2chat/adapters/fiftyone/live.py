@@ -13,6 +13,7 @@ from labels2chat.adapters.fiftyone.database import (
     Query,
     and_groups,
     batches,
+    bearing,
     count,
     filled,
     fingerprint,
@@ -35,7 +36,7 @@ from labels2chat.adapters.fiftyone.fields import (
     words,
 )
 from labels2chat.adapters.fiftyone.predictions import write_predictions
-from labels2chat.adapters.fiftyone.sample import Plan, described, sample_of
+from labels2chat.adapters.fiftyone.sample import Plan, described, empty_patches, sample_of
 from labels2chat.adapters.fiftyone.stages import changed, edited, relabelled
 from labels2chat.adapters.fiftyone.write_back import write_back
 from labels2chat.collector import calm
@@ -79,8 +80,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         elif more:
             passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
     fields = understood(_fields(view), said)
-    choice = choose(fields, options, said, place, filled(asked, fields))
-    choice.patches = choice.patches or view._is_patches
+    choice = choose(fields, options, said, place, filled(asked, fields), _patch(view))
     plan = Plan(
         choice,
         place,
@@ -96,6 +96,11 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
             f"the view changes {shown(names)}, which FiftyOne does in one slice and not in whole groups: name a slice "
             f"with -O group_slice={slices[0]} (slices: {', '.join(slices)})"
         )
+    if plan.crop:
+        asked = bearing(asked, choice.cutting)
+        every, counted = counted, count(asked.collection, asked.stages)
+        if counted < every:
+            passed[empty_patches(choice)] = every - counted
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
     narrowed = relabelled(choice.labels, paths)
     plan.classes = categories(choice, said, what, plan.masks, narrowed)
@@ -172,6 +177,14 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
                 raise UsageError(f"-O tags={tag}: no sample has this tag{did_you_mean(tag, known)}")
         view = view.match_tags(wanted)
     return view, slices
+
+
+def _patch(view: Any) -> list[str]:
+    """Name the fields that a view's patches are of, the truth first; none where they are no patches."""
+    if not view._is_patches:
+        return []
+    names = (getattr(view, name, None) for name in ("patches_field", "gt_field", "pred_field"))
+    return [name.removeprefix("frames.") for name in names if name]
 
 
 def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:

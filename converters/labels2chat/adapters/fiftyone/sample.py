@@ -69,7 +69,8 @@ def described(plan: Plan, found: Mapping[str, Found], samples: Iterator[Sample],
 
 def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     """Make a Sample of a document, or of a group's. Where all objects were lost, nobody knows what is there: None."""
-    choice, lost = plan.choice, 0
+    choice, lost, cutting = plan.choice, 0, plan.choice.cutting if plan.crop else []
+    own: list[Annotation] = []
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
     if choice.patches:  # what else is in the image, or in the part of it, the patch doesn't say
         sample.doubt(chain.from_iterable(plan.classes.get(one.name, ()) for one in choice.objects))
@@ -81,7 +82,10 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
         for one in choice.labels:
             value = one.of(document)
             if value is not None:
+                before = len(sample.annotations or ())
                 lost += read_label(one, value, sample, how)
+                if one in cutting:
+                    own += (sample.annotations or [])[before:]
             elif one.family in OBJECTS:  # what it is about nobody looked for, whatever the other fields say
                 sample.doubt(plan.classes.get(one.name, ()))
         for one in choice.captions:
@@ -101,8 +105,20 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
         sample.metadata["tags"] = tags
     sample.split = plan.split or _split(tags)
     if plan.crop:
-        _crop(sample)
+        _crop(sample, own)
     return sample
+
+
+def bears(document: Document, fields: Sequence[Field]) -> bool:
+    """Whether one of the fields has an object."""
+    values = ((one, one.of(document)) for one in fields)
+    return any(value.get(one.items) if one.items and isinstance(value, dict) else value for one, value in values)
+
+
+def empty_patches(choice: Choice) -> str:
+    """Name, for a note, the patches that have no object in what is read."""
+    hint = f" (-O field={choice.spare[0]} reads what they show)" if choice.spare else ""
+    return f"patches without {', '.join(one.name for one in choice.cutting)}{hint}"
 
 
 def tags_of(document: Document) -> list[str]:
@@ -214,12 +230,12 @@ def _split(tags: list[str]) -> str:
     return next((split for split in _ORDER if split in found), "train")
 
 
-def _crop(sample: Sample) -> None:
-    """Cut the image to its patch: the smallest box that holds the sample's objects, clipped to the image.
+def _crop(sample: Sample, own: Sequence[Annotation]) -> None:
+    """Cut the image to its patch: the smallest box that holds its `own` objects, clipped to the image.
 
     The object's class becomes the class of the image that is left.
     """
-    boxes = [box for annotation in sample.annotations or () if (box := _around(annotation)) is not None]
+    boxes = [box for annotation in own if (box := _around(annotation)) is not None]
     left, top = (max(0.0, min((box[axis] for box in boxes), default=1.0)) for axis in (0, 1))
     right, bottom = (min(1.0, max((box[axis] + box[axis + 2] for box in boxes), default=0.0)) for axis in (0, 1))
     if right <= left or bottom <= top:
@@ -228,7 +244,7 @@ def _crop(sample: Sample) -> None:
         sample.problems.append(Problem("box.outside", "the patch has no box inside its image", sample.where))
         return
     sample.images[0].crop = (left, top, right - left, bottom - top)
-    sample.labels = list(dict.fromkeys(annotation.category for annotation in sample.annotations or ()))
+    sample.labels = list(dict.fromkeys(annotation.category for annotation in own))
 
 
 def _around(annotation: Annotation) -> Box | None:
