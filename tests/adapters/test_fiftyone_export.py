@@ -1017,6 +1017,7 @@ def test_no_media_but_images(export: Export) -> None:
         ("", None, "not JSON"),
         ('{"samples": []}', "{}", "no sample_fields.*before 0.8"),
         ('{"samples": []}', "[]", "no sample_fields"),
+        ('{"samples": []}', '{"sample_fields": {}}', "a LegacyFiftyOneDataset export; .* again with dataset_type="),
         ('{"samples": []}', "nonsense", "metadata.json:1:1: not JSON"),
     ],
 )
@@ -1103,11 +1104,35 @@ def test_detect(export: Export, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("no/such", "no folder no/such"), ("", "there is no folder|is no Fifty")]
+    ("name", "message"),
+    [
+        ("no/such", "^there is no folder no/such; a dataset by its name needs FiftyOne: pip install"),
+        ("here", "^here is no FiftyOneDataset export .*; a dataset by its name needs FiftyOne"),
+        ("no/such/", "^there is no folder no/such/$"),
+        ("./such", "^there is no folder ./such$"),
+        ("/no/such", "^there is no folder /no/such$"),
+        ("x.zip", "^x.zip is packed: unpack it and name the folder$"),
+        ("", "^there is no folder $"),
+        (".", "^. is no FiftyOneDataset export"),
+    ],
 )
-def test_what_is_neither_a_name_nor_a_folder(name: str, message: str) -> None:
+def test_what_is_neither_a_name_nor_a_folder(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may be a name is asked for, and then both are said."""
+    monkeypatch.setitem(sys.modules, "fiftyone", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.zip").touch()
+    (tmp_path / "here").mkdir()
     with pytest.raises(SourceError, match=message):
         read(f"fiftyone:{name}")
+
+
+def test_an_images_folder_that_is_not_there(export: Export, tmp_path: Path) -> None:
+    path = export([document("s1")])
+    for folder in (tmp_path / "none", path / "samples.json"):
+        with pytest.raises(SourceError, match=r"there is no folder .* .from -O images="):
+            read(f"fiftyone:{path}", images=str(folder))
 
 
 ALONE = """

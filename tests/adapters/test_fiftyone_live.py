@@ -352,6 +352,35 @@ def test_a_view_that_changes_labels_has_the_classes_that_its_labels_bear(fo: Any
     assert from_collection(dataset.filter_labels("truth", fo.ViewField("label") == "dog")).categories == ["dog"]
 
 
+def test_names_that_look_like_paths(fo: Any, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets of the Hugging Face hub are called Voxel51/GQA, and a folder here may be called as a dataset is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("Voxel51/GQA", "photos"):
+        make([fo.Sample(filepath="/x/a.jpg")], name)
+        assert read(f"fiftyone:{name}").count == 1
+    with pytest.raises(SourceError, match=r"^there is no folder Voxel51/GQ; FiftyOne has no dataset .* 'Voxel51/GQA'"):
+        read("fiftyone:Voxel51/GQ")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(SourceError, match=r"^other is no FiftyOneDataset export .*; FiftyOne has no dataset 'other'"):
+        read("fiftyone:other")
+
+
+def test_a_saved_view_whose_field_is_gone(fo: Any, every: Any) -> None:
+    every.save_view("old", every.filter_labels("lanes", fo.ViewField("label") == "lane"))
+    every.delete_sample_field("lanes")
+    with pytest.raises(SourceError, match=r"^-O view=old: FiftyOne says: .*lanes"):
+        read("fiftyone:every", view="old")
+
+
+@pytest.mark.parametrize("odd", [None, "made", 5, {}])
+def test_what_is_no_dataset(odd: Any, fo: Any) -> None:
+    with pytest.raises(UsageError, match="is no FiftyOne dataset; give a Dataset or a view of one"):
+        from_collection(odd)
+    with pytest.raises(UsageError, match="a Sample is no FiftyOne dataset"):
+        convert(fo.Sample(filepath="/x/a.jpg"), "detect", "out")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
@@ -361,6 +390,7 @@ def test_a_view_that_changes_labels_has_the_classes_that_its_labels_bear(fo: Any
         ("every", {"field": "lane"}, UsageError, "has no such field .did you mean 'lanes'"),
         ("every", {"group_slice": "left"}, UsageError, "isn't grouped"),
         ("every", {"crop": True}, UsageError, "to_patches"),
+        ("every", {"images": "/no/such"}, SourceError, "there is no folder /no/such .from -O images=/no/such"),
     ],
 )
 def test_what_is_not_there(name: str, options: dict[str, Any], error: type, message: str, every: Any) -> None:
@@ -721,8 +751,13 @@ def test_a_cursor_that_mongodb_has_forgotten(many: Any) -> None:
 
 def test_a_dataset_that_is_gone(fo: Any, many: Any) -> None:
     source = from_collection(many)
+    walk = iter(source)
+    next(walk)
     fo.delete_dataset("made")
-    assert list(source) == []
+    with pytest.raises(SourceError, match="fiftyone:made: the dataset was deleted meanwhile"):
+        list(source)
+    with pytest.raises(SourceError):
+        list(walk)
     with pytest.raises(SourceError, match="dataset was deleted: made"):
         from_collection(many)
 
@@ -810,6 +845,26 @@ def labels2chat(env: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
 
 
+def test_write_back_to_the_samples_of_patches_of_groups(grouped: Any, tmp_path: Path) -> None:
+    patches = grouped.select_group_slices(["left", "right"]).to_patches("truth")
+    convert(patches, "classify", tmp_path / "out", options={"write_back": True, "crop": True})
+    grouped.reload()
+    every = grouped.select_group_slices(["left", "right"])
+    assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5
+
+
+def test_write_back_to_what_can_not_be_written(fo: Any, make: Make, tmp_path: Path) -> None:
+    rows = [fo.Sample(filepath="/x/a.jpg", labels2chat_code=3)]
+    with pytest.raises(UsageError, match="labels2chat_code is of type IntField in the dataset, no text; rename"):
+        from_collection(make(rows), write_back=True)
+    dataset = make([fo.Sample(filepath="/x/a.jpg")], "gone")
+    source = from_collection(dataset, write_back=True)
+    fo.delete_dataset("gone")
+    assert source.after is not None
+    with pytest.raises(SourceError, match=r"^-O write_back=true: FiftyOne says: Dataset 'gone' is deleted$"):
+        source.after({})
+
+
 def test_on_the_command_line(env: dict[str, str], fo: Any, make: Make, pictures: Path, tmp_path: Path) -> None:
     """Data alone goes to stdout, whatever FiftyOne and its server have to say."""
     make([fo.Sample(filepath=str(pictures / "a.jpg"), truth=detections(fo, ("cat", 0.1, 0.2, 0.3, 0.4)))])
@@ -819,6 +874,26 @@ def test_on_the_command_line(env: dict[str, str], fo: Any, make: Make, pictures:
     )
     assert json.loads(made.stdout)["examples"]["written"] == 1
     assert fo.load_dataset("made").count_sample_tags() == {"labels2chat:written": 1}
+
+
+def test_a_config_that_is_no_json(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    made = labels2chat({**env, "FIFTYONE_CONFIG_PATH": str(tmp_path / "config.json")}, "inspect", "fiftyone:made")
+    assert made.stderr.startswith("labels2chat: FiftyOne is installed and can't be imported: Unable to parse JSON file")
+    assert made.stderr.count("\n") == 1
+
+
+def test_the_address_of_a_server(fo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OSError("no answer")
+
+    monkeypatch.setattr(fo, "list_datasets", away)
+    monkeypatch.setattr(fo.config, "database_uri", "mongodb://me:secret@there:27017/x")
+    with pytest.raises(SourceError, match=r"FiftyOne can't be read: no answer .at mongodb://there:27017/x.; does"):
+        read("fiftyone:made")
+    monkeypatch.setattr(fo.config, "database_uri", None)
+    with pytest.raises(SourceError, match="FiftyOne can't be read: no answer; does"):
+        read("fiftyone:made")
 
 
 def test_a_server_that_is_not_there(fo: Any, many: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,10 +54,19 @@ def read(path: str, **options: Any) -> Source:
     """
     if is_export(Path(path)):
         return open_export(path, options)
-    if os.sep in path or "/" in path or path in ("", ".", "..") or os.path.isfile(path):
-        what = "is no FiftyOneDataset export (a folder with samples.json and metadata.json)"
-        raise SourceError(f"{path} {what}" if os.path.exists(path) else f"there is no folder {path}")
-    return open_name(path, options)
+    fault = _no_export(path)
+    if not path or path.startswith((os.sep, "/", ".")) or path.endswith((os.sep, "/", ".zip")):
+        raise SourceError(fault)
+    return open_name(path, options, fault)
+
+
+def _no_export(path: str) -> str:
+    """Say why a path is no export; '' for what is a name alone. Names may have a / in them: 'Voxel51/GQA-35k'."""
+    if path.endswith(".zip") and os.path.isfile(path):
+        return f"{path} is packed: unpack it and name the folder"
+    if os.path.exists(path):
+        return f"{path} is no FiftyOneDataset export (a folder with samples.json and metadata.json)"
+    return f"there is no folder {path}" if not path or os.sep in path or "/" in path else ""
 
 
 def from_collection(collection: Any, **options: Any) -> Source:

@@ -38,6 +38,7 @@ from labels2chat.adapters.fiftyone.sample import (
     common_folder,
     described,
     empty_patches,
+    moved_to,
     sample_of,
     tags_of,
 )
@@ -108,7 +109,7 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
         "samples.json" if (place / "samples.json").is_file() else "samples",
         root=path,
         common=common_folder(contents.first, contents.last),
-        images=options.get("images"),
+        images=moved_to(options),
         split=options.get("split"),
         masks=masks,
         crop=crop,
@@ -138,6 +139,11 @@ def _metadata(place: Path) -> dict[str, Any]:
     path = place / "metadata.json"
     content = _parsed(_bytes(path), path)
     content = content if isinstance(content, dict) else {}
+    if isinstance(content.get("sample_fields"), dict):
+        raise SourceError(
+            f"{place} is a LegacyFiftyOneDataset export; import it with FiftyOne and export it again with "
+            "dataset_type=fiftyone.types.FiftyOneDataset"
+        )
     if not isinstance(content.get("sample_fields"), list):
         old = "; exports of FiftyOne before 0.8 are of another form" if "version" not in content else ""
         raise SourceError(f"{path}: no sample_fields; is this folder a FiftyOneDataset export?{old}")

@@ -21,6 +21,7 @@ from labels2chat.adapters.fiftyone.database import (
     found,
     query,
     reaching,
+    still_there,
     unseen,
 )
 from labels2chat.adapters.fiftyone.fields import (
@@ -36,9 +37,9 @@ from labels2chat.adapters.fiftyone.fields import (
     words,
 )
 from labels2chat.adapters.fiftyone.predictions import write_predictions
-from labels2chat.adapters.fiftyone.sample import Plan, described, empty_patches, sample_of
+from labels2chat.adapters.fiftyone.sample import Plan, described, empty_patches, moved_to, sample_of
 from labels2chat.adapters.fiftyone.stages import changed, edited, relabelled
-from labels2chat.adapters.fiftyone.write_back import write_back
+from labels2chat.adapters.fiftyone.write_back import refuse_field, write_back
 from labels2chat.collector import calm
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
 from labels2chat.types import Annotation, Sample, Source
@@ -48,19 +49,26 @@ _IMAGES = (None, "image", "unknown")
 _PATCHES = "read a view made with to_patches() or to_evaluation_patches(), by its saved name (-O view=NAME) or as it is"
 
 
-def open_name(name: str, options: dict[str, Any]) -> Source:
-    """Open a dataset by its name."""
-    with off_stdout(), reaching():
-        fiftyone = _library()
-        known = fiftyone.list_datasets()
-        if name not in known:
-            raise SourceError(f"FiftyOne has no dataset {name!r}{did_you_mean(name, known)}")
-        dataset = fiftyone.load_dataset(name)
+def open_name(name: str, options: dict[str, Any], fault: str = "") -> Source:
+    """Open a dataset by its name; `fault` says why it is no export folder, where it could be one."""
+    try:
+        with off_stdout(), reaching():
+            fiftyone = _library()
+            known = fiftyone.list_datasets()
+            if name not in known:
+                raise SourceError(f"FiftyOne has no dataset {name!r}{did_you_mean(name, known)}")
+            dataset = fiftyone.load_dataset(name)
+    except (SourceError, MissingExtraError) as error:
+        if not fault:
+            raise
+        raise SourceError(f"{fault}; {error}") from error
     return open_collection(dataset, options)
 
 
 def open_collection(collection: Any, options: dict[str, Any]) -> Source:
     """Open a Dataset or a view."""
+    if not hasattr(type(collection), "_root_dataset"):
+        raise UsageError(f"a {type(collection).__name__} is no FiftyOne dataset; give a Dataset or a view of one")
     with off_stdout(), reaching():
         return _open(collection, options)
 
@@ -69,6 +77,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     view, slices = _selected(collection, options)
     root = view._root_dataset
     place, said = f"fiftyone:{root.name}", _words(root)
+    if options.get("write_back"):
+        refuse_field(root)
     asked, group = query(view, slices), view.group_field if slices else None
     counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
     if slices:
@@ -85,7 +95,7 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         choice,
         place,
         common=folder(root._sample_collection),
-        images=options.get("images"),
+        images=moved_to(options),
         split=options.get("split"),
         masks=bool(options.get("masks", True)),
         crop=cropped(bool(options.get("crop")), choice, _PATCHES),
@@ -110,11 +120,12 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     def samples() -> Iterator[Sample]:
         if slices:
             yield from _grouped(asked, plan, str(group), slices)
-            return
-        for batch in batches(asked, choice, plan.masks):
-            with calm():
-                made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
-            yield from made
+        else:
+            for batch in batches(asked, choice, plan.masks):
+                with calm():
+                    made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
+                yield from made
+        still_there(asked.collection, place)
 
     about = described(plan, what, samples(), counted)
     about["notes"] |= passed
@@ -122,7 +133,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     if options.get("write_back"):
 
         def after(outcomes: dict[str, str]) -> None:
-            with off_stdout(), reaching():
+            with off_stdout(), reaching("-O write_back=true: "):
+                still_there(root._sample_collection, place)
                 write_back(view, slices, outcomes)
 
     def predictions(name: str, made: dict[str, list[Annotation]]) -> None:
@@ -162,7 +174,8 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
         known = collection.list_saved_views()
         if name not in known:
             raise UsageError(f"-O view={name}: {collection.name} has no such saved view{did_you_mean(name, known)}")
-        view = collection.load_saved_view(name)
+        with reaching(f"-O view={name}: "):
+            view = collection.load_saved_view(name)
     if view._is_dynamic_groups:
         raise SourceError("the view is grouped by group_by(): of each group FiftyOne shows one sample; give flat=True")
     view, slices = _sliced(view, options.get("group_slice"))
@@ -253,6 +266,8 @@ def _library() -> Any:
             'a dataset by its name needs FiftyOne: pip install "labels2chat[fiftyone]"; '
             "an export folder (samples.json, metadata.json) is read without it"
         ) from None
+    except Exception as error:  # a config file that is no JSON
+        raise SourceError(f"FiftyOne is installed and can't be imported: {error}") from error
     return fiftyone
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from labels2chat.adapters.fiftyone.fields import OBJECTS, TAG_PREFIX, Choice, Field, Found, kinds
 from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
+from labels2chat.errors import SourceError
 from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
 
 _REMOTE = re.compile(r"(?:^|/)(s3|gs|az|https?):/+(?=[^/])")
@@ -125,6 +126,14 @@ def tags_of(document: Document) -> list[str]:
     """List a sample's tags."""
     tags = document.get("tags")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def moved_to(options: Mapping[str, Any]) -> str | None:
+    """Return the folder of -O images=DIR. Raises SourceError where there is none."""
+    folder = options.get("images")
+    if folder is not None and not os.path.isdir(folder):
+        raise SourceError(f"there is no folder {folder} (from -O images={folder})")
+    return folder
 
 
 def common_folder(first: str, last: str) -> str:
