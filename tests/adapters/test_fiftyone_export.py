@@ -301,6 +301,16 @@ def test_classifications(export: Export) -> None:
     assert samples_of(path)[0].labels == ["cat", "b"]
 
 
+def test_a_class_that_is_said_twice_is_one(export: Export) -> None:
+    several = {"classifications": [label("Classification"), label("Classification", "2")]}
+    path = export(
+        [document("s1", many=several, one=label("Classification"))],
+        field("many", "Classifications"),
+        field("one", "Classification"),
+    )
+    assert samples_of(path, field="many,one")[0].labels == ["cat"]
+
+
 def test_polylines(export: Export) -> None:
     triangle = [[0.1, 0.1], [0.5, 0.1], [0.3, 0.6]]
     items = [
@@ -605,6 +615,27 @@ def test_regression_and_other_fields_are_metadata(export: Export) -> None:
         "many": 5,
         "tags": ["sunny"],
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2020-01-02T03:04:00Z", "2020-01-02T03:04:00Z"),
+        ("2020-01-02T03:04:05.678Z", "2020-01-02T03:04:05.678Z"),
+        ("2020-01-02T03:04:05.1+02:00", "2020-01-02T01:04:05.100Z"),
+        ({"$numberLong": "-631065600000"}, "1950-01-02T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (5, "1970-01-01T00:00:00.005Z"),
+        (10**18, str(10**18)),
+        ("soon", "soon"),
+        (None, "None"),
+    ],
+)
+def test_dates(value: Any, expected: str, export: Export) -> None:
+    row = document("s1", ground_truth=detections(box(0, 0, 1, 1, seen={"$date": value}))) | {"at": {"$date": value}}
+    (sample,) = samples_of(export([row], GT, field("at", "DateTimeField")))
+    assert sample.metadata == {"at": expected}
+    assert objects(sample)[0].attributes == {"seen": expected}
 
 
 TEXTS = [

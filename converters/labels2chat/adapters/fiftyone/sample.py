@@ -99,7 +99,6 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     if lost and not sample.annotations:
         sample.annotations = None
     if len(documents) > 1:
-        sample.labels = list(dict.fromkeys(sample.labels))
         sample.captions = list(dict.fromkeys(sample.captions))
         tags = list(dict.fromkeys(tags))
     if tags:
