@@ -679,15 +679,20 @@ def test_group_slice(grouped: Any) -> None:
 
 
 def test_stages_that_change_labels_are_for_one_slice(fo: Any, grouped: Any) -> None:
-    """FiftyOne's own iter_groups() doesn't apply them."""
-    for view in (
-        grouped.filter_labels("truth", fo.ViewField("label") == "left"),
-        grouped.set_field("truth.detections.label", "x"),
-        grouped.mongo([{"$unset": "truth"}]),
+    """FiftyOne's own iter_groups() doesn't apply them, nor does select_group_slices() to other slices."""
+    message = r"the view changes truth, .* slice left alone: .* -O group_slice=left, or begin .* select_group_slices"
+    for view, names in (
+        (grouped.filter_labels("truth", fo.ViewField("label") == "none", only_matches=False), []),
+        (grouped.set_field("truth.detections.label", "x"), ["x"]),
+        (grouped.mongo([{"$set": {"truth.detections.label": "y"}}]), ["y"]),
     ):
-        with pytest.raises(UsageError, match=r"the view changes truth, .* -O group_slice=left .slices: left, right"):
-            from_collection(view)
-        assert len(list(from_collection(view, group_slice="left"))) == 2
+        for slice in (None, "right"):
+            with pytest.raises(UsageError, match=message):
+                from_collection(view, group_slice=slice)
+        left = from_collection(view, group_slice="left")
+        assert [[name for name, _ in boxes(sample)] for sample in left] == [names] * 2
+    right = grouped.select_group_slices("right").set_field("truth.detections.label", "x")
+    assert from_collection(right).categories == ["x"]
     assert len(list(from_collection(grouped.match_labels(filter=fo.ViewField("label") == "left")))) == 2
 
 

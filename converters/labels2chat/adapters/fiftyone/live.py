@@ -74,7 +74,7 @@ def open_collection(collection: Any, options: dict[str, Any]) -> Source:
 
 
 def _open(collection: Any, options: dict[str, Any]) -> Source:
-    view, slices = _selected(collection, options)
+    view, slices, unlike = _selected(collection, options)
     root = view._root_dataset
     place, said = f"fiftyone:{root.name}", _words(root)
     if options.get("write_back"):
@@ -101,10 +101,10 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
         crop=cropped(bool(options.get("crop")), choice, _PATCHES),
     )
     paths = edited(view)
-    if slices and (names := changed(choice.fields, paths)):
+    if unlike and (names := changed(choice.fields, paths)):
         raise UsageError(
-            f"the view changes {shown(names)}, which FiftyOne does in one slice and not in whole groups: name a slice "
-            f"with -O group_slice={slices[0]} (slices: {', '.join(slices)})"
+            f"the view changes {shown(names)}, which FiftyOne does in its slice {unlike} alone: read that one with "
+            f"-O group_slice={unlike}, or begin the view with select_group_slices()"
         )
     if plan.crop:
         asked = bearing(asked, choice.cutting)
@@ -161,8 +161,11 @@ def _grouped(asked: Query, plan: Plan, group: str, slices: list[str]) -> Iterato
         yield sample_of(sorted(members, key=lambda document: slices.index(document[group]["name"])), id, plan)
 
 
-def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] | None]:
-    """Return the view that the options name, and the slices of which a group's sample is made, if it is grouped."""
+def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] | None, str]:
+    """Return the view that the options name, and the slices of which a group's sample is made, if it is grouped.
+
+    Where other slices are read than the one that the view is of, that one is the third.
+    """
     name = options.get("view")
     if getattr(collection, "deleted", False):
         raise SourceError(f"the FiftyOne dataset was deleted: {collection.name}")
@@ -178,7 +181,7 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
             view = collection.load_saved_view(name)
     if view._is_dynamic_groups:
         raise SourceError("the view is grouped by group_by(): of each group FiftyOne shows one sample; give flat=True")
-    view, slices = _sliced(view, options.get("group_slice"))
+    view, slices, unlike = _sliced(view, options.get("group_slice"))
     media = view.media_type
     if not slices and media not in _IMAGES:
         hint = "; make images of its frames with to_frames(sample_frames=True)" if media == "video" else ""
@@ -189,7 +192,7 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
             if tag not in known:
                 raise UsageError(f"-O tags={tag}: no sample has this tag{did_you_mean(tag, known)}")
         view = view.match_tags(wanted)
-    return view, slices
+    return view, slices, unlike
 
 
 def _patch(view: Any) -> list[str]:
@@ -200,11 +203,11 @@ def _patch(view: Any) -> list[str]:
     return [name.removeprefix("frames.") for name in names if name]
 
 
-def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
+def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None, str]:
     if view.media_type != "group":
         if wanted:
             raise UsageError(f"-O group_slice={wanted}: the dataset isn't grouped")
-        return view, None
+        return view, None, ""
     media = view.group_media_types
     images = [name for name, type in media.items() if type in _IMAGES]
     if wanted and wanted not in media:
@@ -213,9 +216,11 @@ def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
         raise SourceError(f"the slice {wanted} holds media of type {media[wanted]}; images are read")
     if not images:
         raise SourceError(f"no slice holds images: {', '.join(f'{name} ({type})' for name, type in media.items())}")
+    own = view.group_slice
     if wanted or len(images) == 1:
-        return view.select_group_slices(wanted or images[0]), None
-    return view, images
+        name = wanted or images[0]
+        return view.select_group_slices(name), None, "" if name == own else own
+    return view, images, own
 
 
 def _passed_over(collection: Any, wanted: str | None) -> dict[str, int]:
