@@ -68,7 +68,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 CODES: dict[str, str] = {
     # images
-    "image.missing": "put the file where the dataset says, or give -O images=DIR; records that name none are left out",
+    "image.missing": "put the file where the dataset says, or give -O images=DIR where the source takes it",
     "image.outside_root": "the path leaves the image folder; move the file inside it or fix the record",
     "image.unreadable": "check the file's permissions",
     "image.empty": "the file has 0 bytes; download or export it again",

@@ -188,6 +188,9 @@ def test_a_bad_detection_is_a_problem_with_its_id(item: Any, code: str, export: 
     assert problems_of(sample) == [(code, f"ground_truth {'1' if isinstance(item, dict) else 'None'}")]
 
 
+EMPTY = {"_cls": "Segmentation", "mask": binary(npy([[0, 0]]))}
+"""A mask that was looked over and shows nothing."""
+
 LOST: list[tuple[dict[str, Any], list[str] | None, list[str]]] = [
     ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1, name="dog"))}, ["dog"], ["cat"]),
     ({"ground_truth": detections(box(0, 0, 0, 1), box(0, 0, 1, 1))}, ["cat"], ["cat"]),
@@ -219,11 +222,42 @@ def test_a_class_that_lost_an_object_is_not_exhaustive(
     )
     about: dict[str, Any] = {"classes": {"lines": ["lane", "cat"]}, "mask_targets": {"seg": {"1": "grass"}}}
     kinds = (GT, field("lines", "Polylines"), field("seg", "Segmentation"))
-    first, sample = samples_of(export([whole, document("s2", **fields)], *kinds, **about))
+    looked: dict[str, Any] = {"ground_truth": detections(), "lines": {"polylines": []}, "seg": EMPTY}
+    whole |= {"seg": EMPTY}
+    first, sample = samples_of(export([whole, document("s2", **(looked | fields))], *kinds, **about))
     assert first.not_exhaustive == []
     found = sample.annotations
     assert (None if found is None else [annotation.category for annotation in found]) == left
     assert sample.not_exhaustive == unsure
+
+
+@pytest.mark.parametrize(
+    ("fields", "unsure"),
+    [
+        ({"cars": detections(box(0, 0, 1, 1, name="car")), "people": detections(box(0, 0, 1, 1, name="man"))}, []),
+        ({"cars": detections(), "people": detections()}, []),
+        ({"cars": detections(), "people": None}, ["man"]),
+        ({"people": detections()}, ["car"]),
+        ({"cars": None, "people": None}, ["car", "man"]),
+    ],
+    ids=["both", "both empty", "None", "absent", "neither"],
+)
+def test_a_field_that_nobody_filled_says_nothing_of_its_classes(
+    fields: dict[str, Any], unsure: list[str], export: Export
+) -> None:
+    """Whatever the other fields say: not labelled is not looked over."""
+    whole = document("s1", cars=detections(box(0, 0, 1, 1, name="car")), people=detections(box(0, 0, 1, 1, name="man")))
+    path = export([whole, document("s2", **fields)], field("cars", "Detections"), field("people", "Detections"))
+    first, sample = samples_of(path, field="cars,people")
+    assert (first.not_exhaustive, sample.not_exhaustive) == ([], unsure)
+
+
+def test_unlabelled_fields_down_the_road(export: Export, tmp_path: Path) -> None:
+    cars, people = detections(box(0, 0, 1, 1, name="car")), detections(box(0, 0, 1, 1, name="man"))
+    rows = [document(f"s{n}", cars=cars, people=people if n < 4 else None) for n in range(8)]
+    path = export(rows, field("cars", "Detections"), field("people", "Detections"))
+    convert(f"fiftyone:{path}", "presence", tmp_path / "out", options={"field": "cars,people"})
+    assert set(answers(tmp_path / "out")) == {"Yes"}
 
 
 @pytest.mark.parametrize(("template", "said"), [("count", {"1"}), ("presence", {"Yes"}), ("detect", {"dog"})])
@@ -265,6 +299,16 @@ def test_classifications(export: Export) -> None:
     }
     path = export([document("s1", many=several)], field("many", "Classifications"), at="many")
     assert samples_of(path)[0].labels == ["cat", "b"]
+
+
+def test_a_class_that_is_said_twice_is_one(export: Export) -> None:
+    several = {"classifications": [label("Classification"), label("Classification", "2")]}
+    path = export(
+        [document("s1", many=several, one=label("Classification"))],
+        field("many", "Classifications"),
+        field("one", "Classification"),
+    )
+    assert samples_of(path, field="many,one")[0].labels == ["cat"]
 
 
 def test_polylines(export: Export) -> None:
@@ -450,8 +494,14 @@ def test_a_segmentation_without_its_mask_is_no_negative(
     options: dict[str, Any], value: dict[str, Any], expected: Any, export: Export
 ) -> None:
     row = document("s1", things={"_cls": "Segmentation", **value})
-    (sample,) = samples_of(export([row], SEGMENTATION, mask_targets={"things": TARGETS}), **options)
+    path = export([row | {"ground_truth": detections()}], SEGMENTATION, GT, mask_targets={"things": TARGETS})
+    (sample,) = samples_of(path, **options, field="things")
     assert (sample.annotations, sample.problems) == (expected, [])
+    source = read(f"fiftyone:{path}", **options, field="things,ground_truth")
+    (sample,) = source
+    assert sample.annotations == []
+    assert source.categories == ([] if options else ["cat", "dog"])
+    assert sample.not_exhaustive == ([] if options or expected == [] else ["cat", "dog"])
 
 
 def test_colours_in_a_segmentation(export: Export) -> None:
@@ -567,6 +617,27 @@ def test_regression_and_other_fields_are_metadata(export: Export) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2020-01-02T03:04:00Z", "2020-01-02T03:04:00Z"),
+        ("2020-01-02T03:04:05.678Z", "2020-01-02T03:04:05.678Z"),
+        ("2020-01-02T03:04:05.1+02:00", "2020-01-02T01:04:05.100Z"),
+        ({"$numberLong": "-631065600000"}, "1950-01-02T00:00:00Z"),
+        (-1, "1969-12-31T23:59:59.999Z"),
+        (5, "1970-01-01T00:00:00.005Z"),
+        (10**18, str(10**18)),
+        ("soon", "soon"),
+        (None, "None"),
+    ],
+)
+def test_dates(value: Any, expected: str, export: Export) -> None:
+    row = document("s1", ground_truth=detections(box(0, 0, 1, 1, seen={"$date": value}))) | {"at": {"$date": value}}
+    (sample,) = samples_of(export([row], GT, field("at", "DateTimeField")))
+    assert sample.metadata == {"at": expected}
+    assert objects(sample)[0].attributes == {"seen": expected}
+
+
 TEXTS = [
     field("caption", "StringField"),
     field("notes", "ListField"),
@@ -615,7 +686,7 @@ def test_questions(question: Any, answer: Any, expected: list[Question], bad: in
     (sample,) = source
     assert sample.questions == expected
     assert [code for code, _ in problems_of(sample)] == ["annotation.bad_record"] * bad
-    assert source.kinds == {"captions", "qa"}
+    assert source.kinds == {"qa"}
 
 
 def test_fields_called_question_and_answer_are_found(export: Export) -> None:
@@ -623,6 +694,26 @@ def test_fields_called_question_and_answer_are_found(export: Export) -> None:
         [document("s1", question="Who?", answer="I.")], field("question", "StringField"), field("answer", "StringField")
     )
     assert samples_of(path)[0].questions == [Question("Who?", ["I."])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("IntField", 3, "3"),
+        ("FloatField", 0.5, "0.5"),
+        ("BooleanField", False, "no"),
+        ("ListField", ["x"], "x"),
+        ("Classification", {"_cls": "Classification", "label": "cat"}, "cat"),
+        ("Regression", {"_cls": "Regression", "value": 2.5}, "2.5"),
+    ],
+)
+def test_answers_of_other_kinds_are_found(kind: str, value: Any, expected: str, export: Export) -> None:
+    row = document("s1", question="What?", answer=value)
+    source = read(f"fiftyone:{export([row], field('question', 'StringField'), field('answer', kind))}")
+    (sample,) = source
+    assert source.kinds == {"qa"}
+    assert (sample.questions, sample.labels) == ([Question("What?", [expected])], [])
+    assert "answer" not in sample.metadata
 
 
 TWO = [GT, field("predictions", "Detections")]
@@ -641,8 +732,28 @@ def test_ground_truth_is_preferred_and_the_other_noted(export: Export) -> None:
 
 def test_several_fields_of_a_kind_must_be_chosen_from(export: Export) -> None:
     path = export([], field("human", "Detections"), field("model", "Detection"), field("weather", "Classification"))
-    with pytest.raises(UsageError, match="2 detection fields: human, model; say which one to read with -O field=human"):
+    message = "2 detection fields: human, model; say which one to read with -O field=human, .* then counts twice"
+    with pytest.raises(UsageError, match=message):
         read(f"fiftyone:{path}")
+
+
+def test_fields_without_a_value_do_not_count(export: Export) -> None:
+    """A view without a field is exported with the field declared, and ground_truth may be declared and never filled."""
+    declared = (*TWO, field("reviewed", "Detections"), field("lines", "Polylines"), field("caption", "StringField"))
+    rows = [document("s1", reviewed=detections(box(0, 0, 1, 1)), lines=None), document("s2", ground_truth=None)]
+    source = read(f"fiftyone:{export(rows, *declared)}")
+    assert source.kinds == {"boxes"}
+    assert source.categories == ["cat"]
+    assert source.notes == {"samples": 2, "labels in reviewed": 1}
+    assert read(source.uri, field="ground_truth,lines").kinds == {"boxes"}
+    assert read(f"fiftyone:{export([], GT, *TEXTS, at='empty')}").kinds == {"boxes", "captions"}
+
+
+def test_labels_that_become_nothing_are_noted(export: Export) -> None:
+    kinds = {"heat": "Heatmap", "place": "GeoLocation", "seen": "TemporalDetections", "none": "Heatmap"}
+    row = document("s1", ground_truth=detections()) | {name: {"_cls": kind} for name, kind in kinds.items()}
+    path = export([row | {"none": None}], GT, *(field(name, kind) for name, kind in kinds.items()))
+    assert read(f"fiftyone:{path}").notes["label fields not read (heat, place, seen)"] == 3
 
 
 @pytest.mark.parametrize(
@@ -711,6 +822,7 @@ def test_classes_of_images_and_of_objects(
         weather={"classifications": [label("Classification", name=name) for name in ("rain", "dog")]},
         ground_truth=detections(box(0, 0, 1, 1), box(0, 0, 1, 1, name="dog")),
         lines={"polylines": [label("Polyline", name=name, points=[[[0, 0], [1, 1]]]) for name in ("lane", "dog")]},
+        seg=EMPTY,
     )
     fields = (field("weather", "Classifications"), GT, field("lines", "Polylines"), field("seg", "Segmentation"))
     about: dict[str, Any] = {"classes": {"weather": ["sun"]}, "mask_targets": {"seg": {"1": "grass"}}}
@@ -894,6 +1006,32 @@ def test_patches(export: Export) -> None:
         assert lost.problems
 
 
+def test_patches_with_other_fields(export: Export) -> None:
+    """The field that holds one label is what the patch is of; the others say of the whole image."""
+    lines = {"polylines": [label("Polyline", name="lane", points=[[[0, 0], [1, 1]]])]}
+    others = {"more": detections(box(0, 0, 0.5, 0.5, name="sky")), "lines": lines, "weather": label("C", name="rain")}
+    row = document("p1", truth=box(0.25, 0.5, 0.5, 0.25), _sample_id={"$oid": "s1"}) | others
+    declared = (
+        field("more", "Detections"),
+        field("lines", "Polylines"),
+        field("weather", "Classification"),
+        field("truth", "Detection"),
+        field("sample_id", "ObjectIdField", db_field="_sample_id"),
+    )
+    path = export([row], *declared)
+    for crop in (True, False):
+        source = read(f"fiftyone:{path}", crop=crop)
+        (sample,) = source
+        assert [annotation.category for annotation in objects(sample)] == source.categories == ["cat"]
+        assert sample.images[0].crop == ((0.25, 0.5, 0.5, 0.25) if crop else None)
+        assert source.notes["label fields not read (more, lines, weather)"] == 3
+    (sample,) = samples_of(path, crop=True, field="more,truth")
+    assert (sample.images[0].crop, sample.labels) == ((0.25, 0.5, 0.5, 0.25), ["cat"])
+    assert [annotation.category for annotation in objects(sample)] == ["sky", "cat"]
+    with pytest.raises(UsageError, match="no field of objects is read"):
+        read(f"fiftyone:{path}", crop=True, field="weather")
+
+
 def test_no_media_but_images(export: Export) -> None:
     for media in ("video", "3d", "point-cloud"):
         with pytest.raises(SourceError, match=f"media of type {media}"):
@@ -910,6 +1048,7 @@ def test_no_media_but_images(export: Export) -> None:
         ("", None, "not JSON"),
         ('{"samples": []}', "{}", "no sample_fields.*before 0.8"),
         ('{"samples": []}', "[]", "no sample_fields"),
+        ('{"samples": []}', '{"sample_fields": {}}', "a LegacyFiftyOneDataset export; .* again with dataset_type="),
         ('{"samples": []}', "nonsense", "metadata.json:1:1: not JSON"),
     ],
 )
@@ -996,11 +1135,35 @@ def test_detect(export: Export, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("no/such", "no folder no/such"), ("", "there is no folder|is no Fifty")]
+    ("name", "message"),
+    [
+        ("no/such", "^there is no folder no/such; a dataset by its name needs FiftyOne: pip install"),
+        ("here", "^here is no FiftyOneDataset export .*; a dataset by its name needs FiftyOne"),
+        ("no/such/", "^there is no folder no/such/$"),
+        ("./such", "^there is no folder ./such$"),
+        ("/no/such", "^there is no folder /no/such$"),
+        ("x.zip", "^x.zip is packed: unpack it and name the folder$"),
+        ("", "^there is no folder $"),
+        (".", "^. is no FiftyOneDataset export"),
+    ],
 )
-def test_what_is_neither_a_name_nor_a_folder(name: str, message: str) -> None:
+def test_what_is_neither_a_name_nor_a_folder(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may be a name is asked for, and then both are said."""
+    monkeypatch.setitem(sys.modules, "fiftyone", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.zip").touch()
+    (tmp_path / "here").mkdir()
     with pytest.raises(SourceError, match=message):
         read(f"fiftyone:{name}")
+
+
+def test_an_images_folder_that_is_not_there(export: Export, tmp_path: Path) -> None:
+    path = export([document("s1")])
+    for folder in (tmp_path / "none", path / "samples.json"):
+        with pytest.raises(SourceError, match=r"there is no folder .* .from -O images="):
+            read(f"fiftyone:{path}", images=str(folder))
 
 
 ALONE = """

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -123,6 +123,7 @@ def every(fo: Any, make: Make, pictures: Path) -> Any:
                     mask=numpy.array([[1, 0], [1, 1]], dtype=bool),
                     confidence=0.5,
                     index=3,
+                    seen=datetime(1960, 1, 1, 0, 0, 0, 250_000),
                     tags=["hard"],
                     iscrowd=1,
                     color="red",
@@ -155,6 +156,7 @@ def every(fo: Any, make: Make, pictures: Path) -> Any:
         count=7,
         good=True,
         seen=seen,
+        born=date(1950, 1, 2),
         embedding=numpy.array([1.0, 2.0]),
     )
     two = fo.Sample(filepath=str(pictures / "sub/c.jpg"), ground_truth=fo.Detections(), weather=None)
@@ -186,6 +188,7 @@ def test_every_kind_of_label(every: Any) -> None:
         "color": "red",
         "weight": 1.5,
         "parts": ["ear", "tail"],
+        "seen": "1960-01-01T00:00:00.250Z",
         "old": "v",
         "tags": ["hard"],
         "index": 3,
@@ -200,9 +203,15 @@ def test_every_kind_of_label(every: Any) -> None:
     assert (one.labels, one.split, one.id) == (["rain"], "val", str(every.first().id))
     assert one.captions == ["A cat.", "one", "two"]
     assert [(question.question, question.answers) for question in one.questions] == [("Where?", ["here", "there"])]
-    seen = one.metadata.pop("seen")
-    assert seen.startswith("2020-01-02T03:04")
-    assert one.metadata == {"age": 3.5, "uniqueness": 0.5, "count": 7, "good": True, "tags": ["val", "sunny"]}
+    assert one.metadata == {
+        "age": 3.5,
+        "uniqueness": 0.5,
+        "count": 7,
+        "good": True,
+        "seen": "2020-01-02T03:04:00Z",
+        "born": "1950-01-02T00:00:00Z",
+        "tags": ["val", "sunny"],
+    }
     image = one.images[0]
     assert (image.name, image.path, image.frame) == ("a.jpg", every.first().filepath, "relative")
     assert (image.width, image.height) == (None, None)
@@ -244,6 +253,44 @@ def test_lost_objects(fo: Any, make: Make, tmp_path: Path) -> None:
         ]
 
 
+def test_a_field_that_nobody_filled_says_nothing_of_its_classes(fo: Any, make: Make, tmp_path: Path) -> None:
+    """In a group this holds for each image."""
+    cars, people = detections(fo, ("car", 0, 0, 1, 1)), detections(fo, ("man", 0, 0, 1, 1))
+    rows = [(cars, people), (cars, None), (None, people), (None, None)]
+    dataset = make([])
+    dataset.add_group_field("group", default="left")
+    samples = []
+    for number, (one, other) in enumerate(rows):
+        group = fo.Group()
+        for slice, (truth, more) in {"left": (one, other), "right": (cars, people)}.items():
+            values = {name: value and value.copy() for name, value in (("cars", truth), ("people", more))}
+            path = f"/x/{slice}{number}.jpg"
+            samples.append(fo.Sample(filepath=path, group=group.element(slice), **values))
+    dataset.add_samples(samples, progress=False)
+    dataset.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for uri in ("fiftyone:made", f"fiftyone:{tmp_path / 'out'}"):
+        for slice, unsure in (("left", [[], ["man"], ["car"], ["car", "man"]]), ("right", [[]] * 4)):
+            source = read(uri, field="cars,people", group_slice=slice)
+            assert [sample.not_exhaustive for sample in source] == unsure
+        source = read(uri, field="cars,people")
+        assert [sample.not_exhaustive for sample in source] == [[], ["man"], ["car"], ["car", "man"]]
+
+
+def test_masks_that_are_not_read_have_no_classes(fo: Any, make: Make) -> None:
+    import numpy
+
+    mask = fo.Segmentation(mask=numpy.array([[0, 1]], dtype="uint8"))
+    truth = detections(fo, ("cat", 0, 0, 1, 1))
+    rows = [fo.Sample(filepath="/x/a.jpg", things=mask, truth=truth)]
+    rows.append(fo.Sample(filepath="/x/b.jpg", things=fo.Segmentation(), truth=truth.copy()))
+    dataset = make(rows)
+    dataset.default_mask_targets = {1: "grass"}
+    source = read("fiftyone:made")
+    assert (source.categories, [sample.not_exhaustive for sample in source]) == (["grass", "cat"], [[], ["grass"]])
+    source = read("fiftyone:made", masks=False)
+    assert (source.categories, [sample.not_exhaustive for sample in source]) == (["cat"], [[], []])
+
+
 def test_level_and_upright_lines(fo: Any, make: Make, tmp_path: Path) -> None:
     lines = {"level": [(0, 0.5), (1, 0.5)], "upright": [(0.5, 0), (0.5, 1)], "lane": [(0, 0), (1, 1)]}
     polylines = [fo.Polyline(label=name, points=[points]) for name, points in lines.items()]
@@ -257,10 +304,9 @@ def test_level_and_upright_lines(fo: Any, make: Make, tmp_path: Path) -> None:
 
 
 def bare(sample: Sample) -> Sample:
-    """Leave out where things lie, and how dates are written."""
+    """Leave out where things lie."""
     images = [replace(image, path=None, name="") for image in sample.images]
-    metadata = {key: value for key, value in sample.metadata.items() if key != "seen"}
-    return replace(sample, images=images, metadata=metadata, where="")
+    return replace(sample, images=images, where="")
 
 
 def test_an_exported_view_of_patches(fo: Any, every: Any, tmp_path: Path) -> None:
@@ -284,6 +330,65 @@ def test_saved_views_tags_and_fields(fo: Any, every: Any) -> None:
     assert [a.segmentation for a in next(iter(without)).annotations or ()] == [None, None]
 
 
+def test_a_view_that_changes_labels_has_the_classes_that_its_labels_bear(fo: Any, make: Make) -> None:
+    """What was filtered away may be in the image: no class that only the dataset declares is asked for."""
+    truth = detections(fo, ("dog", 0, 0, 1, 1), ("cat", 0, 0, 1, 1), ("cat", 0, 0, 1, 1))
+    dataset = make([fo.Sample(filepath="/x/a.jpg", truth=truth, caption="x")])
+    dataset.default_classes = ["dog", "cat", "bird"]
+    cats = dataset.filter_labels("truth", fo.ViewField("label") == "cat")
+    note = "declared classes that the view's labels don't bear ({})"
+    for view, classes, left in (
+        (dataset, ["dog", "cat", "bird"], None),
+        (dataset.match_labels(filter=fo.ViewField("label") == "cat"), ["dog", "cat", "bird"], None),
+        (dataset.mongo([{"$match": {"caption": "x"}}]), ["dog", "cat", "bird"], None),
+        (dataset.set_field("caption", "y"), ["dog", "cat", "bird"], None),
+        (dataset.set_field("truth.detections.color", "red"), ["dog", "cat", "bird"], None),
+        (cats, ["cat"], "dog, bird"),
+        (dataset.limit_labels("truth", 1), ["dog"], "cat, bird"),
+        (dataset.map_labels("truth", {"dog": "animal"}), ["cat", "animal"], "dog, bird"),
+        (dataset.limit(0).concat(cats), ["cat"], "dog, bird"),
+        (dataset.set_field("truth.detections.label", fo.ViewField("label").upper()), ["CAT", "DOG"], None),
+        (dataset.exclude_labels(tags="none"), ["dog", "cat"], "bird"),
+        (dataset.mongo([{"$unset": "caption"}]), ["dog", "cat"], "bird"),
+        (cats.to_patches("truth"), ["cat"], "dog, bird"),
+    ):
+        source = from_collection(view)
+        assert source.categories == classes
+        assert [key for key in source.notes if key.startswith("declared")] == ([note.format(left)] if left else [])
+    dataset.classes = {"truth": ["cat", "dog"]}
+    dataset.default_classes = []
+    assert from_collection(dataset.filter_labels("truth", fo.ViewField("label") == "dog")).categories == ["dog"]
+
+
+def test_names_that_look_like_paths(fo: Any, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets of the Hugging Face hub are called Voxel51/GQA, and a folder here may be called as a dataset is."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    for name in ("Voxel51/GQA", "photos"):
+        make([fo.Sample(filepath="/x/a.jpg")], name)
+        assert read(f"fiftyone:{name}").count == 1
+    with pytest.raises(SourceError, match=r"^there is no folder Voxel51/GQ; FiftyOne has no dataset .* 'Voxel51/GQA'"):
+        read("fiftyone:Voxel51/GQ")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(SourceError, match=r"^other is no FiftyOneDataset export .*; FiftyOne has no dataset 'other'"):
+        read("fiftyone:other")
+
+
+def test_a_saved_view_whose_field_is_gone(fo: Any, every: Any) -> None:
+    every.save_view("old", every.filter_labels("lanes", fo.ViewField("label") == "lane"))
+    every.delete_sample_field("lanes")
+    with pytest.raises(SourceError, match=r"^-O view=old: FiftyOne says: .*lanes"):
+        read("fiftyone:every", view="old")
+
+
+@pytest.mark.parametrize("odd", [None, "made", 5, {}])
+def test_what_is_no_dataset(odd: Any, fo: Any) -> None:
+    with pytest.raises(UsageError, match="is no FiftyOne dataset; give a Dataset or a view of one"):
+        from_collection(odd)
+    with pytest.raises(UsageError, match="a Sample is no FiftyOne dataset"):
+        convert(fo.Sample(filepath="/x/a.jpg"), "detect", "out")
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [
@@ -293,6 +398,7 @@ def test_saved_views_tags_and_fields(fo: Any, every: Any) -> None:
         ("every", {"field": "lane"}, UsageError, "has no such field .did you mean 'lanes'"),
         ("every", {"group_slice": "left"}, UsageError, "isn't grouped"),
         ("every", {"crop": True}, UsageError, "to_patches"),
+        ("every", {"images": "/no/such"}, SourceError, "there is no folder /no/such .from -O images=/no/such"),
     ],
 )
 def test_what_is_not_there(name: str, options: dict[str, Any], error: type, message: str, every: Any) -> None:
@@ -331,6 +437,32 @@ def test_two_fields_of_a_kind(fo: Any, make: Make) -> None:
     assert from_collection(dataset.exclude_fields("model"), field=["human"]).kinds == {"boxes"}
     with pytest.raises(UsageError, match="has no such field"):
         from_collection(dataset.exclude_fields("model"), field="model")
+
+
+def test_fields_without_a_value_do_not_count(fo: Any, make: Make, tmp_path: Path) -> None:
+    rows = [
+        fo.Sample(filepath="/x/a.jpg", reviewed=detections(fo, ("cat", 0, 0, 1, 1)), caption="x", heat=fo.Heatmap())
+    ]
+    dataset = make([*rows, fo.Sample(filepath="/x/b.jpg")])
+    for name, kind in (("ground_truth", fo.Detections), ("lines", fo.Polylines), ("place", fo.GeoLocation)):
+        dataset.add_sample_field(name, fo.EmbeddedDocumentField, embedded_doc_type=kind)
+    view = dataset.exclude_fields("caption")
+    view.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
+    for source in (from_collection(view), read(f"fiftyone:{tmp_path / 'out'}")):
+        assert source.kinds == {"boxes"}
+        assert source.categories == ["cat"]
+        assert source.notes == {"samples": 2, "labels in reviewed": 1, "label fields not read (heat)": 1}
+    dataset.set_values("ground_truth", [fo.Detections(), None])
+    assert from_collection(dataset).notes["label fields not read (reviewed, heat)"] == 2
+
+
+def test_answers_that_are_numbers_or_classes(fo: Any, make: Make) -> None:
+    for number, answer in enumerate((3, True, fo.Classification(label="cat"))):
+        dataset = make([fo.Sample(filepath="/x/a.jpg", question="What?", answer=answer)], f"made {number}")
+        source = from_collection(dataset)
+        (sample,) = source
+        assert source.kinds == {"qa"}
+        assert [question.answers for question in sample.questions] == [[("3", "yes", "cat")[number]]]
 
 
 @pytest.fixture
@@ -386,6 +518,41 @@ def test_patches_of_any_kind(kind: str, evaluated: Any, fo: Any, tmp_path: Path)
         assert source.notes.get(WHOLE) == (None if crop else len(samples))
         assert {sample.images[0].crop is None for sample in samples if sample.images} == {not crop}
         assert [sample.not_exhaustive for sample in samples] == [["cat", "dog"]] * len(samples)
+
+
+def test_patches_with_other_fields(fo: Any, evaluated: Any, tmp_path: Path) -> None:
+    """What the patch is of is what its view says; other fields are of the whole image."""
+    evaluated.set_values("weather", [fo.Classification(label="rain")])
+    evaluated.set_values("lines", [fo.Polylines(polylines=[fo.Polyline(label="lane", points=[[(0, 0), (1, 1)]])])])
+    patches = evaluated.to_patches("predictions", other_fields=True)
+    patches.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset)
+    for crop in (True, False):
+        for source in (from_collection(patches, crop=crop), read(f"fiftyone:{tmp_path / 'out'}", crop=crop)):
+            assert source.categories == ["cat", "dog"]
+            assert source.notes["label fields not read (ground_truth, weather, lines)"] == 3
+            samples = list(source)
+            assert [boxes(sample) for sample in samples] == [[("cat", BOXES[0])], [("dog", BOXES[2])]]
+            crops = [pytest.approx(BOXES[0]), pytest.approx(BOXES[2])] if crop else [None, None]
+            assert [sample.images[0].crop for sample in samples] == crops
+            assert [sample.labels for sample in samples] == ([["cat"], ["dog"]] if crop else [[], []])
+    evaluated.rename_sample_field("ground_truth", "human")
+    evaluated.evaluate_detections("predictions", gt_field="human", eval_key="again", progress=False)
+    assert from_collection(evaluated.to_evaluation_patches("again")).notes["label fields not read (predictions)"] == 1
+
+
+def test_patches_without_an_object(fo: Any, evaluated: Any, tmp_path: Path) -> None:
+    """A false positive has no ground truth: there is nothing to cut to, and no whole image in its place."""
+    view = evaluated.to_evaluation_patches("eval")
+    view.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset)
+    note = "patches without ground_truth (-O field=predictions reads what they show)"
+    for source in (from_collection(view, crop=True), read(f"fiftyone:{tmp_path / 'out'}", crop=True)):
+        samples = list(source)
+        assert [sample.images[0].crop for sample in samples] == [pytest.approx(bbox) for bbox in BOXES[:2]]
+        assert (source.count, source.notes["samples"], source.notes[note]) == (2, 2, 1)
+        assert [sample.problems for sample in samples] == [[], []]
+    false = from_collection(view.match(fo.ViewField("type") == "fp"), crop=True)
+    assert (list(false), false.count, false.notes[note]) == ([], 0, 1)
+    assert len(list(from_collection(view, field="predictions", crop=True))) == 2
 
 
 def test_frames_are_no_patches(fo: Any, make: Make) -> None:
@@ -511,6 +678,24 @@ def test_group_slice(grouped: Any) -> None:
         from_collection(grouped.select_group_slices("right").group_by("truth.detections.label"))
 
 
+def test_stages_that_change_labels_are_for_one_slice(fo: Any, grouped: Any) -> None:
+    """FiftyOne's own iter_groups() doesn't apply them, nor does select_group_slices() to other slices."""
+    message = r"the view changes truth, .* slice left alone: .* -O group_slice=left, or begin .* select_group_slices"
+    for view, names in (
+        (grouped.filter_labels("truth", fo.ViewField("label") == "none", only_matches=False), []),
+        (grouped.set_field("truth.detections.label", "x"), ["x"]),
+        (grouped.mongo([{"$set": {"truth.detections.label": "y"}}]), ["y"]),
+    ):
+        for slice in (None, "right"):
+            with pytest.raises(UsageError, match=message):
+                from_collection(view, group_slice=slice)
+        left = from_collection(view, group_slice="left")
+        assert [[name for name, _ in boxes(sample)] for sample in left] == [names] * 2
+    right = grouped.select_group_slices("right").set_field("truth.detections.label", "x")
+    assert from_collection(right).categories == ["x"]
+    assert len(list(from_collection(grouped.match_labels(filter=fo.ViewField("label") == "left")))) == 2
+
+
 def test_an_exported_group_says_the_same(fo: Any, grouped: Any, tmp_path: Path) -> None:
     grouped.export(str(tmp_path / "out"), dataset_type=fo.types.FiftyOneDataset, export_media=False)
     exported = list(read(f"fiftyone:{tmp_path / 'out'}"))
@@ -579,8 +764,13 @@ def test_a_cursor_that_mongodb_has_forgotten(many: Any) -> None:
 
 def test_a_dataset_that_is_gone(fo: Any, many: Any) -> None:
     source = from_collection(many)
+    walk = iter(source)
+    next(walk)
     fo.delete_dataset("made")
-    assert list(source) == []
+    with pytest.raises(SourceError, match="fiftyone:made: the dataset was deleted meanwhile"):
+        list(source)
+    with pytest.raises(SourceError):
+        list(walk)
     with pytest.raises(SourceError, match="dataset was deleted: made"):
         from_collection(many)
 
@@ -668,6 +858,26 @@ def labels2chat(env: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
 
 
+def test_write_back_to_the_samples_of_patches_of_groups(grouped: Any, tmp_path: Path) -> None:
+    patches = grouped.select_group_slices(["left", "right"]).to_patches("truth")
+    convert(patches, "classify", tmp_path / "out", options={"write_back": True, "crop": True})
+    grouped.reload()
+    every = grouped.select_group_slices(["left", "right"])
+    assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5
+
+
+def test_write_back_to_what_can_not_be_written(fo: Any, make: Make, tmp_path: Path) -> None:
+    rows = [fo.Sample(filepath="/x/a.jpg", labels2chat_code=3)]
+    with pytest.raises(UsageError, match="labels2chat_code is of type IntField in the dataset, no text; rename"):
+        from_collection(make(rows), write_back=True)
+    dataset = make([fo.Sample(filepath="/x/a.jpg")], "gone")
+    source = from_collection(dataset, write_back=True)
+    fo.delete_dataset("gone")
+    assert source.after is not None
+    with pytest.raises(SourceError, match=r"^-O write_back=true: FiftyOne says: Dataset 'gone' is deleted$"):
+        source.after({})
+
+
 def test_on_the_command_line(env: dict[str, str], fo: Any, make: Make, pictures: Path, tmp_path: Path) -> None:
     """Data alone goes to stdout, whatever FiftyOne and its server have to say."""
     make([fo.Sample(filepath=str(pictures / "a.jpg"), truth=detections(fo, ("cat", 0.1, 0.2, 0.3, 0.4)))])
@@ -677,6 +887,26 @@ def test_on_the_command_line(env: dict[str, str], fo: Any, make: Make, pictures:
     )
     assert json.loads(made.stdout)["examples"]["written"] == 1
     assert fo.load_dataset("made").count_sample_tags() == {"labels2chat:written": 1}
+
+
+def test_a_config_that_is_no_json(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{")
+    made = labels2chat({**env, "FIFTYONE_CONFIG_PATH": str(tmp_path / "config.json")}, "inspect", "fiftyone:made")
+    assert made.stderr.startswith("labels2chat: FiftyOne is installed and can't be imported: Unable to parse JSON file")
+    assert made.stderr.count("\n") == 1
+
+
+def test_the_address_of_a_server(fo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise OSError("no answer")
+
+    monkeypatch.setattr(fo, "list_datasets", away)
+    monkeypatch.setattr(fo.config, "database_uri", "mongodb://me:secret@there:27017/x")
+    with pytest.raises(SourceError, match=r"FiftyOne can't be read: no answer .at mongodb://there:27017/x.; does"):
+        read("fiftyone:made")
+    monkeypatch.setattr(fo.config, "database_uri", None)
+    with pytest.raises(SourceError, match="FiftyOne can't be read: no answer; does"):
+        read("fiftyone:made")
 
 
 def test_a_server_that_is_not_there(fo: Any, many: Any, monkeypatch: pytest.MonkeyPatch) -> None:

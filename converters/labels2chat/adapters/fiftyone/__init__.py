@@ -5,9 +5,9 @@ metadata.json, is read without either. `from_collection` takes a Dataset or Data
 
 Labels are fractions of the image as displayed, which is how the FiftyOne App draws them; width and height in a
 sample's metadata are no part of that and are not looked at. A field that is None was not labelled, `Detections()` was
-looked over and nothing found: the one gives no annotations, the other an empty list. A sample's tags train, val and
-test are its split; of several the one furthest from training. A patch has one object of its image and says nothing
-of the others: no class is exhaustive there.
+looked over and nothing found: the one gives no annotations and puts the field's classes in doubt, the other gives an
+empty list. A sample's tags train, val and test are its split; of several the one furthest from training. A patch has
+one object of its image and says nothing of the others: no class is exhaustive there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from labels2chat.types import Option, Source
 OPTIONS = {
     "view": Option("read this saved view, not the whole dataset"),
     "tags": Option("read only samples with one of these tags: a,b"),
-    "field": Option("label fields to read: a,b (default: all; ground_truth where several are of one kind)"),
+    "field": Option("label fields to read: a,b (default: all, ground_truth of several of a kind; a patch's own)"),
     "caption": Option("text or list fields with captions (default: caption, captions)"),
     "question": Option("text or list field with questions (default: question)"),
     "answer": Option("field with their answers: text, list, number, classification (default: answer, answers)"),
@@ -54,10 +54,19 @@ def read(path: str, **options: Any) -> Source:
     """
     if is_export(Path(path)):
         return open_export(path, options)
-    if os.sep in path or "/" in path or path in ("", ".", "..") or os.path.isfile(path):
-        what = "is no FiftyOneDataset export (a folder with samples.json and metadata.json)"
-        raise SourceError(f"{path} {what}" if os.path.exists(path) else f"there is no folder {path}")
-    return open_name(path, options)
+    fault = _no_export(path)
+    if not path or path.startswith((os.sep, "/", ".")) or path.endswith((os.sep, "/", ".zip")):
+        raise SourceError(fault)
+    return open_name(path, options, fault)
+
+
+def _no_export(path: str) -> str:
+    """Say why a path is no export; '' for what is a name alone. Names may have a / in them: 'Voxel51/GQA-35k'."""
+    if path.endswith(".zip") and os.path.isfile(path):
+        return f"{path} is packed: unpack it and name the folder"
+    if os.path.exists(path):
+        return f"{path} is no FiftyOneDataset export (a folder with samples.json and metadata.json)"
+    return f"there is no folder {path}" if not path or os.sep in path or "/" in path else ""
 
 
 def from_collection(collection: Any, **options: Any) -> Source:

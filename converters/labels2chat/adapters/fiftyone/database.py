@@ -7,6 +7,8 @@ samples, made one by one, take ten times as long and more.
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -92,6 +94,22 @@ def _projection(choice: Choice, masks: bool, group: str | None) -> list[dict[str
     return [{"$project": keep}, *([{"$project": drop}] if drop else [])]
 
 
+def filled(asked: Query, fields: list[Field]) -> set[str] | None:
+    """Name the fields that have a value in any document; None where there are no documents."""
+    has = {f"f{number}": {"$max": {"$gt": [f"${one.key}", None]}} for number, one in enumerate(fields)}
+    with reaching():
+        for row in asked.collection.aggregate([*asked.stages, {"$group": {"_id": None, **has}}], allowDiskUse=True):
+            return {one.name for number, one in enumerate(fields) if row[f"f{number}"]}
+    return None
+
+
+def bearing(asked: Query, fields: list[Field]) -> Query:
+    """Keep the documents that have an object in one of the fields."""
+    sizes = [{"$size": {"$ifNull": [f"${one.key}.{one.items}", []]}} if one.items else f"${one.key}" for one in fields]
+    there = [{"$gt": [size, 0 if one.items else None]} for one, size in zip(fields, sizes, strict=True)]
+    return Query(asked.collection, [*asked.stages, {"$match": {"$expr": {"$or": there}}}])
+
+
 def found(asked: Query, one: Field) -> Found:
     """Count the names that a field's labels bear, and see whether any of them has an outline."""
     inside = f"${one.key}.{one.items}" if one.items else f"${one.key}"
@@ -169,20 +187,45 @@ def and_groups(asked: Query, stages: list[dict[str, Any]], field: str, slices: l
     return Query(asked.collection, [*asked.stages, {"$unionWith": {"coll": name, "pipeline": more}}])
 
 
+def still_there(collection: Any, place: str) -> None:
+    """Raise SourceError where the dataset of these samples was deleted: MongoDB says nothing, and has no documents."""
+    with reaching():
+        if collection.database["datasets"].find_one({"sample_collection_name": collection.name}, {"_id": 1}) is None:
+            raise SourceError(f"{place}: the dataset was deleted meanwhile")
+
+
+_HOMES = ("fiftyone", "pymongo", "mongoengine")
+
+
 @contextmanager
-def reaching() -> Iterator[None]:
-    """Turn what FiftyOne and MongoDB raise into one clear SourceError."""
+def reaching(what: str = "") -> Iterator[None]:
+    """Turn what FiftyOne and MongoDB raise into one clear SourceError, which begins with `what`."""
     try:
         yield
     except Labels2ChatError:
         raise
     except Exception as error:
-        home = type(error).__module__.partition(".")[0]
-        if home not in ("fiftyone", "pymongo", "mongoengine") and not isinstance(error, OSError | RuntimeError):
-            raise
         if type(error).__name__ == "CursorNotFound":
             raise
-        text = " ".join(str(error).split())[:300] or type(error).__name__
-        raise SourceError(
-            f"FiftyOne can't be read: {text}; does `python -c 'import fiftyone; print(fiftyone.list_datasets())'` work?"
-        ) from error
+        text = " ".join(str(error).split())[:250] or type(error).__name__
+        if type(error).__module__.partition(".")[0] in _HOMES or isinstance(error, OSError | RuntimeError):
+            ask = "does `python -c 'import fiftyone; print(fiftyone.list_datasets())'` work?"
+            raise SourceError(f"{what}FiftyOne can't be read: {text}{_address()}; {ask}") from error
+        if _raised_in(error) not in _HOMES:
+            raise
+        raise SourceError(f"{what}FiftyOne says: {text}") from error
+
+
+def _raised_in(error: Exception) -> str:
+    """Name the package whose code raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] if trace is not None else ""
+
+
+def _address() -> str:
+    """Say where FiftyOne looks for its server, without name and password; '' where it starts one of its own."""
+    config = getattr(sys.modules.get("fiftyone"), "config", None)
+    uri = getattr(config, "database_uri", None)
+    return f" (at {re.sub('//[^/]*@', '//', uri)})" if uri else ""

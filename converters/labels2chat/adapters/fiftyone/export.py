@@ -19,9 +19,29 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct, field
 
-from labels2chat.adapters.fiftyone.fields import OPEN, Choice, Field, Found, Words, categories, choose, cropped, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    Choice,
+    Field,
+    Found,
+    Words,
+    categories,
+    choose,
+    cropped,
+    understood,
+    words,
+)
 from labels2chat.adapters.fiftyone.labels import Document, identity
-from labels2chat.adapters.fiftyone.sample import Plan, common_folder, described, sample_of, tags_of
+from labels2chat.adapters.fiftyone.sample import (
+    Plan,
+    bears,
+    common_folder,
+    described,
+    empty_patches,
+    moved_to,
+    sample_of,
+    tags_of,
+)
 from labels2chat.errors import SourceError, UsageError, did_you_mean
 from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem, Sample, Source
@@ -44,11 +64,14 @@ class _Contents(Struct):
     samples: dict[str, list[tuple[int, _Item]]] = field(default_factory=dict)
     """By sample id, or by group id: the documents with the place of their slice."""
     found: dict[str, Found] = field(default_factory=dict)
+    filled: set[str] = field(default_factory=set)
+    """The fields that have a value somewhere."""
     tags: set[str] = field(default_factory=set)
     first: str = ""
     last: str = ""
     """The first and last filepath in the order of text."""
     problems: list[Problem] = field(default_factory=list)
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def is_export(path: Path) -> bool:
@@ -71,27 +94,34 @@ def open_export(path: str, options: dict[str, Any]) -> Source:
     if options.get("write_back"):
         raise UsageError("-O write_back=true: an export is left as it is; read the dataset itself by its name")
     said = _words(metadata)
-    choice = choose(_fields(metadata.get("sample_fields") or ()), options, said, path)
+    fields = understood(_fields(metadata.get("sample_fields") or ()), said)
     slices = _slices(metadata, options.get("group_slice"), path)
     group = str(metadata.get("group_field")) if slices else None
-    contents = _walk(_items(place), choice, words(options.get("tags")), group, slices, place)
+    contents = _walk(_items(place), fields, words(options.get("tags")), group, slices, place)
+    choice = choose(fields, options, said, path, contents.filled if contents.samples else None)
+    found = {one.name: contents.found[one.name] for one in choice.labels if one.name in contents.found}
+    masks = bool(options.get("masks", True))
+    crop = cropped(bool(options.get("crop")), choice, "export a view made with to_patches()")
+    if crop:
+        _pass_over(contents, choice)
     plan = Plan(
         choice,
         "samples.json" if (place / "samples.json").is_file() else "samples",
         root=path,
         common=common_folder(contents.first, contents.last),
-        images=options.get("images"),
+        images=moved_to(options),
         split=options.get("split"),
-        masks=bool(options.get("masks", True)),
-        crop=cropped(bool(options.get("crop")), choice, "export a view made with to_patches()"),
-        classes=categories(choice, said, contents.found),
+        masks=masks,
+        crop=crop,
+        classes=categories(choice, said, found, masks),
     )
 
     def samples() -> Iterator[Sample]:
         for id, items in contents.samples.items():
             yield sample_of([_document(item) for _, item in sorted(items, key=lambda pair: pair[0])], id, plan)
 
-    about = described(plan, contents.found, samples(), len(contents.samples))
+    about = described(plan, found, samples(), len(contents.samples))
+    about["notes"] |= contents.notes
     others = [name for name in _table(metadata, "group_media_types") if slices and name not in slices]
     if others:
         about["notes"][f"slices not read ({', '.join(others)})"] = len(others)
@@ -109,6 +139,11 @@ def _metadata(place: Path) -> dict[str, Any]:
     path = place / "metadata.json"
     content = _parsed(_bytes(path), path)
     content = content if isinstance(content, dict) else {}
+    if isinstance(content.get("sample_fields"), dict):
+        raise SourceError(
+            f"{place} is a LegacyFiftyOneDataset export; import it with FiftyOne and export it again with "
+            "dataset_type=fiftyone.types.FiftyOneDataset"
+        )
     if not isinstance(content.get("sample_fields"), list):
         old = "; exports of FiftyOne before 0.8 are of another form" if "version" not in content else ""
         raise SourceError(f"{path}: no sample_fields; is this folder a FiftyOneDataset export?{old}")
@@ -196,10 +231,12 @@ def _plain(value: Any) -> Any:
 
 
 def _walk(
-    items: list[_Item], choice: Choice, tags: list[str], group: str | None, slices: list[str] | None, place: Path
+    items: list[_Item], fields: list[Field], tags: list[str], group: str | None, slices: list[str] | None, place: Path
 ) -> _Contents:
     """Read every document once, for what must be known beforehand."""
-    contents = _Contents(found={one.name: Found() for one in choice.labels if one.family != "segmentation"})
+    counted = [one for one in fields if one.family and one.family != "segmentation"]
+    contents = _Contents(found={one.name: Found() for one in counted})
+    empty = fields
     ids: set[str] = set()
     for number, item in enumerate(items):
         try:
@@ -230,13 +267,25 @@ def _walk(
             if len(slices) > 1:
                 id = identity(member)
         contents.samples.setdefault(id, []).append((order, item))
-        for one in choice.labels:
-            if one.name in contents.found:
-                _count(one, one.of(document), contents.found[one.name])
+        for one in counted:
+            _count(one, one.of(document), contents.found[one.name])
+        if full := [one.name for one in empty if one.of(document) is not None]:
+            contents.filled.update(full)
+            empty = [one for one in empty if one.name not in contents.filled]
     for tag in tags:
         if tag not in contents.tags:
             raise UsageError(f"-O tags={tag}: no sample of {place} has this tag{did_you_mean(tag, contents.tags)}")
     return contents
+
+
+def _pass_over(contents: _Contents, choice: Choice) -> None:
+    """Leave out patches that have no object in what is read."""
+    every = contents.samples
+    contents.samples = {
+        id: items for id, items in every.items() if any(bears(_document(item), choice.cutting) for _, item in items)
+    }
+    if left := len(every) - len(contents.samples):
+        contents.notes[empty_patches(choice)] = left
 
 
 def _count(one: Field, value: Any, found: Found) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, field
@@ -20,6 +21,8 @@ from labels2chat.masks import is_finite
 from labels2chat.types import Annotation, Box, Keypoint, Problem, Sample
 
 Document = dict[str, Any]
+
+_START = datetime(1970, 1, 1)
 
 _KNOWN = frozenset(("_id", "_cls", "id", "label", "confidence", "index", "tags", "attributes", "instance", "logits"))
 _KNOWN |= frozenset(("bounding_box", "mask", "mask_path", "points", "closed", "filled", "iscrowd"))
@@ -63,12 +66,15 @@ def read_label(one: Field, value: Any, sample: Sample, how: How) -> int:
     if one.family == "classification":
         for item in items:
             try:
-                sample.labels.append(_name(item))
+                name = _name(item)
+                if name not in sample.labels:
+                    sample.labels.append(name)
             except RecordError as error:
                 sample.problems.append(Problem(error.code, str(error), f"{one.name} {identity(item)}"))
         return 0
     if one.family == "segmentation" and not _masked(value, how):
-        return 0  # nobody looked
+        sample.doubt(how.classes.get(one.name, ()))  # nobody looked
+        return 0
     annotations = sample.annotations
     if annotations is None:
         annotations = sample.annotations = []
@@ -125,14 +131,31 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bytes | bytearray | memoryview):
         return None
     if isinstance(value, dict):
-        if len(value) == 1 and ("$oid" in value or "$date" in value):
-            return str(next(iter(value.values())))
+        if len(value) == 1 and "$date" in value:
+            return _date(value["$date"])
+        if len(value) == 1 and "$oid" in value:
+            return str(value["$oid"])
         if value.get("_cls") == "Regression":
             return plain(value.get("value"))
         return {str(key): plain(inner) for key, inner in value.items() if not str(key).startswith("_")}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    return _written(value) if isinstance(value, datetime) else str(value)
+
+
+def _date(value: Any) -> str:
+    """Read extended JSON's date: text, or milliseconds since 1970."""
+    try:
+        since = timedelta(milliseconds=value) if isinstance(value, int | float) else None
+        return _written(_START + since if since is not None else datetime.fromisoformat(value))
+    except (ValueError, TypeError, OverflowError):
+        return str(value)
+
+
+def _written(when: datetime) -> str:
+    """Write a date as extended JSON does, whatever its zone; MongoDB's own say none and are in UTC."""
+    when = when if when.tzinfo is None else when.astimezone(UTC).replace(tzinfo=None)
+    return f"{when.isoformat(timespec='milliseconds' if when.microsecond else 'seconds')}Z"
 
 
 def _name(item: Any) -> str:

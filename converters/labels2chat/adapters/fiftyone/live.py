@@ -13,18 +13,33 @@ from labels2chat.adapters.fiftyone.database import (
     Query,
     and_groups,
     batches,
+    bearing,
     count,
+    filled,
     fingerprint,
     folder,
     found,
     query,
     reaching,
+    still_there,
     unseen,
 )
-from labels2chat.adapters.fiftyone.fields import OPEN, Field, Words, categories, choose, cropped, words
+from labels2chat.adapters.fiftyone.fields import (
+    OPEN,
+    Field,
+    Words,
+    categories,
+    choose,
+    cropped,
+    shown,
+    unborne,
+    understood,
+    words,
+)
 from labels2chat.adapters.fiftyone.predictions import write_predictions
-from labels2chat.adapters.fiftyone.sample import Plan, described, sample_of
-from labels2chat.adapters.fiftyone.write_back import write_back
+from labels2chat.adapters.fiftyone.sample import Plan, described, empty_patches, moved_to, sample_of
+from labels2chat.adapters.fiftyone.stages import changed, edited, relabelled
+from labels2chat.adapters.fiftyone.write_back import refuse_field, write_back
 from labels2chat.collector import calm
 from labels2chat.errors import MissingExtraError, SourceError, UsageError, did_you_mean
 from labels2chat.types import Annotation, Sample, Source
@@ -34,38 +49,36 @@ _IMAGES = (None, "image", "unknown")
 _PATCHES = "read a view made with to_patches() or to_evaluation_patches(), by its saved name (-O view=NAME) or as it is"
 
 
-def open_name(name: str, options: dict[str, Any]) -> Source:
-    """Open a dataset by its name."""
-    with off_stdout(), reaching():
-        fiftyone = _library()
-        known = fiftyone.list_datasets()
-        if name not in known:
-            raise SourceError(f"FiftyOne has no dataset {name!r}{did_you_mean(name, known)}")
-        dataset = fiftyone.load_dataset(name)
+def open_name(name: str, options: dict[str, Any], fault: str = "") -> Source:
+    """Open a dataset by its name; `fault` says why it is no export folder, where it could be one."""
+    try:
+        with off_stdout(), reaching():
+            fiftyone = _library()
+            known = fiftyone.list_datasets()
+            if name not in known:
+                raise SourceError(f"FiftyOne has no dataset {name!r}{did_you_mean(name, known)}")
+            dataset = fiftyone.load_dataset(name)
+    except (SourceError, MissingExtraError) as error:
+        if not fault:
+            raise
+        raise SourceError(f"{fault}; {error}") from error
     return open_collection(dataset, options)
 
 
 def open_collection(collection: Any, options: dict[str, Any]) -> Source:
     """Open a Dataset or a view."""
+    if not hasattr(type(collection), "_root_dataset"):
+        raise UsageError(f"a {type(collection).__name__} is no FiftyOne dataset; give a Dataset or a view of one")
     with off_stdout(), reaching():
         return _open(collection, options)
 
 
 def _open(collection: Any, options: dict[str, Any]) -> Source:
-    view, slices = _selected(collection, options)
+    view, slices, unlike = _selected(collection, options)
     root = view._root_dataset
     place, said = f"fiftyone:{root.name}", _words(root)
-    choice = choose(_fields(view), options, said, place)
-    choice.patches = choice.patches or view._is_patches
-    plan = Plan(
-        choice,
-        place,
-        common=folder(root._sample_collection),
-        images=options.get("images"),
-        split=options.get("split"),
-        masks=bool(options.get("masks", True)),
-        crop=cropped(bool(options.get("crop")), choice, _PATCHES),
-    )
+    if options.get("write_back"):
+        refuse_field(root)
     asked, group = query(view, slices), view.group_field if slices else None
     counted, passed = view.count(), _passed_over(collection, options.get("group_slice"))
     if slices:
@@ -76,17 +89,43 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
             asked, counted = and_groups(asked, others, view.group_field, slices), counted + more
         elif more:
             passed[f"groups without the slice {view.group_slice}, which FiftyOne's views leave out"] = more
+    fields = understood(_fields(view), said)
+    choice = choose(fields, options, said, place, filled(asked, fields), _patch(view))
+    plan = Plan(
+        choice,
+        place,
+        common=folder(root._sample_collection),
+        images=moved_to(options),
+        split=options.get("split"),
+        masks=bool(options.get("masks", True)),
+        crop=cropped(bool(options.get("crop")), choice, _PATCHES),
+    )
+    paths = edited(view)
+    if unlike and (names := changed(choice.fields, paths)):
+        raise UsageError(
+            f"the view changes {shown(names)}, which FiftyOne does in its slice {unlike} alone: read that one with "
+            f"-O group_slice={unlike}, or begin the view with select_group_slices()"
+        )
+    if plan.crop:
+        asked = bearing(asked, choice.cutting)
+        every, counted = counted, count(asked.collection, asked.stages)
+        if counted < every:
+            passed[empty_patches(choice)] = every - counted
     what = {one.name: found(asked, one) for one in choice.labels if one.family != "segmentation"}
-    plan.classes = categories(choice, said, what)
+    narrowed = relabelled(choice.labels, paths)
+    plan.classes = categories(choice, said, what, plan.masks, narrowed)
+    if left := unborne(choice, said, what, narrowed):
+        choice.notes[f"declared classes that the view's labels don't bear ({shown(left)})"] = len(left)
 
     def samples() -> Iterator[Sample]:
         if slices:
             yield from _grouped(asked, plan, str(group), slices)
-            return
-        for batch in batches(asked, choice, plan.masks):
-            with calm():
-                made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
-            yield from made
+        else:
+            for batch in batches(asked, choice, plan.masks):
+                with calm():
+                    made = [sample_of((document,), str(document["_id"]), plan) for document in batch]
+                yield from made
+        still_there(asked.collection, place)
 
     about = described(plan, what, samples(), counted)
     about["notes"] |= passed
@@ -94,7 +133,8 @@ def _open(collection: Any, options: dict[str, Any]) -> Source:
     if options.get("write_back"):
 
         def after(outcomes: dict[str, str]) -> None:
-            with off_stdout(), reaching():
+            with off_stdout(), reaching("-O write_back=true: "):
+                still_there(root._sample_collection, place)
                 write_back(view, slices, outcomes)
 
     def predictions(name: str, made: dict[str, list[Annotation]]) -> None:
@@ -121,8 +161,11 @@ def _grouped(asked: Query, plan: Plan, group: str, slices: list[str]) -> Iterato
         yield sample_of(sorted(members, key=lambda document: slices.index(document[group]["name"])), id, plan)
 
 
-def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] | None]:
-    """Return the view that the options name, and the slices of which a group's sample is made, if it is grouped."""
+def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] | None, str]:
+    """Return the view that the options name, and the slices of which a group's sample is made, if it is grouped.
+
+    Where other slices are read than the one that the view is of, that one is the third.
+    """
     name = options.get("view")
     if getattr(collection, "deleted", False):
         raise SourceError(f"the FiftyOne dataset was deleted: {collection.name}")
@@ -134,10 +177,11 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
         known = collection.list_saved_views()
         if name not in known:
             raise UsageError(f"-O view={name}: {collection.name} has no such saved view{did_you_mean(name, known)}")
-        view = collection.load_saved_view(name)
+        with reaching(f"-O view={name}: "):
+            view = collection.load_saved_view(name)
     if view._is_dynamic_groups:
         raise SourceError("the view is grouped by group_by(): of each group FiftyOne shows one sample; give flat=True")
-    view, slices = _sliced(view, options.get("group_slice"))
+    view, slices, unlike = _sliced(view, options.get("group_slice"))
     media = view.media_type
     if not slices and media not in _IMAGES:
         hint = "; make images of its frames with to_frames(sample_frames=True)" if media == "video" else ""
@@ -148,14 +192,22 @@ def _selected(collection: Any, options: dict[str, Any]) -> tuple[Any, list[str] 
             if tag not in known:
                 raise UsageError(f"-O tags={tag}: no sample has this tag{did_you_mean(tag, known)}")
         view = view.match_tags(wanted)
-    return view, slices
+    return view, slices, unlike
 
 
-def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
+def _patch(view: Any) -> list[str]:
+    """Name the fields that a view's patches are of, the truth first; none where they are no patches."""
+    if not view._is_patches:
+        return []
+    names = (getattr(view, name, None) for name in ("patches_field", "gt_field", "pred_field"))
+    return [name.removeprefix("frames.") for name in names if name]
+
+
+def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None, str]:
     if view.media_type != "group":
         if wanted:
             raise UsageError(f"-O group_slice={wanted}: the dataset isn't grouped")
-        return view, None
+        return view, None, ""
     media = view.group_media_types
     images = [name for name, type in media.items() if type in _IMAGES]
     if wanted and wanted not in media:
@@ -164,9 +216,11 @@ def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None]:
         raise SourceError(f"the slice {wanted} holds media of type {media[wanted]}; images are read")
     if not images:
         raise SourceError(f"no slice holds images: {', '.join(f'{name} ({type})' for name, type in media.items())}")
+    own = view.group_slice
     if wanted or len(images) == 1:
-        return view.select_group_slices(wanted or images[0]), None
-    return view, images
+        name = wanted or images[0]
+        return view.select_group_slices(name), None, "" if name == own else own
+    return view, images, own
 
 
 def _passed_over(collection: Any, wanted: str | None) -> dict[str, int]:
@@ -217,6 +271,8 @@ def _library() -> Any:
             'a dataset by its name needs FiftyOne: pip install "labels2chat[fiftyone]"; '
             "an export folder (samples.json, metadata.json) is read without it"
         ) from None
+    except Exception as error:  # a config file that is no JSON
+        raise SourceError(f"FiftyOne is installed and can't be imported: {error}") from error
     return fiftyone
 
 

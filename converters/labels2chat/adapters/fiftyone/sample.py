@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from labels2chat.adapters.fiftyone.fields import TAG_PREFIX, Choice, Field, Found, kinds
+from labels2chat.adapters.fiftyone.fields import OBJECTS, TAG_PREFIX, Choice, Field, Found, kinds
 from labels2chat.adapters.fiftyone.labels import Document, How, plain, read_label
+from labels2chat.errors import SourceError
 from labels2chat.types import Annotation, Box, Image, Problem, Question, Sample
 
 _REMOTE = re.compile(r"(?:^|/)(s3|gs|az|https?):/+(?=[^/])")
@@ -69,7 +70,8 @@ def described(plan: Plan, found: Mapping[str, Found], samples: Iterator[Sample],
 
 def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     """Make a Sample of a document, or of a group's. Where all objects were lost, nobody knows what is there: None."""
-    choice, lost = plan.choice, 0
+    choice, lost, cutting = plan.choice, 0, plan.choice.cutting if plan.crop else []
+    own: list[Annotation] = []
     sample = Sample(id=id, images=[], where=f"{plan.place} sample {id}")
     if choice.patches:  # what else is in the image, or in the part of it, the patch doesn't say
         sample.doubt(chain.from_iterable(plan.classes.get(one.name, ()) for one in choice.objects))
@@ -81,7 +83,12 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
         for one in choice.labels:
             value = one.of(document)
             if value is not None:
+                before = len(sample.annotations or ())
                 lost += read_label(one, value, sample, how)
+                if one in cutting:
+                    own += (sample.annotations or [])[before:]
+            elif one.family in OBJECTS:  # what it is about nobody looked for, whatever the other fields say
+                sample.doubt(plan.classes.get(one.name, ()))
         for one in choice.captions:
             _captions(one, one.of(document), sample)
         if choice.question and choice.answer:
@@ -92,21 +99,40 @@ def sample_of(documents: Sequence[Document], id: str, plan: Plan) -> Sample:
     if lost and not sample.annotations:
         sample.annotations = None
     if len(documents) > 1:
-        sample.labels = list(dict.fromkeys(sample.labels))
         sample.captions = list(dict.fromkeys(sample.captions))
         tags = list(dict.fromkeys(tags))
     if tags:
         sample.metadata["tags"] = tags
     sample.split = plan.split or _split(tags)
     if plan.crop:
-        _crop(sample)
+        _crop(sample, own)
     return sample
+
+
+def bears(document: Document, fields: Sequence[Field]) -> bool:
+    """Whether one of the fields has an object."""
+    values = ((one, one.of(document)) for one in fields)
+    return any(value.get(one.items) if one.items and isinstance(value, dict) else value for one, value in values)
+
+
+def empty_patches(choice: Choice) -> str:
+    """Name, for a note, the patches that have no object in what is read."""
+    hint = f" (-O field={choice.spare[0]} reads what they show)" if choice.spare else ""
+    return f"patches without {', '.join(one.name for one in choice.cutting)}{hint}"
 
 
 def tags_of(document: Document) -> list[str]:
     """List a sample's tags."""
     tags = document.get("tags")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def moved_to(options: Mapping[str, Any]) -> str | None:
+    """Return the folder of -O images=DIR. Raises SourceError where there is none."""
+    folder = options.get("images")
+    if folder is not None and not os.path.isdir(folder):
+        raise SourceError(f"there is no folder {folder} (from -O images={folder})")
+    return folder
 
 
 def common_folder(first: str, last: str) -> str:
@@ -212,12 +238,12 @@ def _split(tags: list[str]) -> str:
     return next((split for split in _ORDER if split in found), "train")
 
 
-def _crop(sample: Sample) -> None:
-    """Cut the image to its patch: the smallest box that holds the sample's objects, clipped to the image.
+def _crop(sample: Sample, own: Sequence[Annotation]) -> None:
+    """Cut the image to its patch: the smallest box that holds its `own` objects, clipped to the image.
 
     The object's class becomes the class of the image that is left.
     """
-    boxes = [box for annotation in sample.annotations or () if (box := _around(annotation)) is not None]
+    boxes = [box for annotation in own if (box := _around(annotation)) is not None]
     left, top = (max(0.0, min((box[axis] for box in boxes), default=1.0)) for axis in (0, 1))
     right, bottom = (min(1.0, max((box[axis] + box[axis + 2] for box in boxes), default=0.0)) for axis in (0, 1))
     if right <= left or bottom <= top:
@@ -226,7 +252,7 @@ def _crop(sample: Sample) -> None:
         sample.problems.append(Problem("box.outside", "the patch has no box inside its image", sample.where))
         return
     sample.images[0].crop = (left, top, right - left, bottom - top)
-    sample.labels = list(dict.fromkeys(annotation.category for annotation in sample.annotations or ()))
+    sample.labels = list(dict.fromkeys(annotation.category for annotation in own))
 
 
 def _around(annotation: Annotation) -> Box | None:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from labels2chat.adapters.fiftyone.fields import CODE_FIELD, TAG_PREFIX
+from labels2chat.errors import UsageError
 
 _TAGS = {"written": f"{TAG_PREFIX}written", "skipped": f"{TAG_PREFIX}skipped"}
 _REJECTED = f"{TAG_PREFIX}rejected"
@@ -27,7 +28,9 @@ def write_back(view: Any, slices: list[str] | None, outcomes: dict[str, str]) ->
     became = _by_sample(view, slices, outcomes)
     every = dataset
     if dataset.media_type == "group":
-        every = dataset.select_group_slices(slices or view.distinct(f"{dataset.group_field}.name"))
+        if not slices and not view._is_generated:
+            slices = view.distinct(f"{dataset.group_field}.name")
+        every = dataset.select_group_slices(slices, _allow_mixed=True)
     for ids in _portions(became):
         chosen = every.select(ids)
         chosen.untag_samples([*_TAGS.values(), _REJECTED])
@@ -36,6 +39,16 @@ def write_back(view: Any, slices: list[str] | None, outcomes: dict[str, str]) ->
             if bearing:
                 every.select(bearing).tag_samples(tag)
         chosen.set_values(CODE_FIELD, {id: _code(became[id]) for id in ids}, key_field="id")
+
+
+def refuse_field(dataset: Any) -> None:
+    """Raise UsageError where the dataset has a field of that name that holds no texts."""
+    known = dataset.get_field(CODE_FIELD)
+    if known is not None and not isinstance(known, _string_field()):
+        kind = type(known).__name__
+        raise UsageError(
+            f"-O write_back=true: {CODE_FIELD} is of type {kind} in the dataset, no text; rename that field"
+        )
 
 
 def _code(outcome: str) -> str | None:
