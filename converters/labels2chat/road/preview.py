@@ -7,13 +7,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labels2chat.road.assign import assign, grouped
+from labels2chat.road.assign import assign
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
 from labels2chat.road.prompts import join_templates, load_mix
 from labels2chat.road.sample import convert_sample
 from labels2chat.target import Target, load_target
-from labels2chat.template import Template
+from labels2chat.template import Template, grouped
 from labels2chat.types import Example, Sample, Source
 
 

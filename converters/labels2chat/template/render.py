@@ -144,6 +144,11 @@ class Template(Struct):
         """The largest number of paraphrases that a message has."""
         return max(len(self.scripts), *(len(words.texts) for words in self.wordings()))
 
+    @property
+    def of_objects(self) -> bool:
+        """Whether it asks for a kind of label that objects have."""
+        return not _OF_OBJECTS.isdisjoint(self.file.requires)
+
     def wordings(self, rejected: bool = True) -> Iterator[Words]:
         """Yield the wordings of all messages, and of the rejected answers."""
         stack = [block for script in self.scripts for block in script]
@@ -216,7 +221,7 @@ class Template(Struct):
 
     def _not_asked_for(self, source: Source) -> Set[str]:
         """Return the classes of another kind than those that the template is about."""
-        objects, images = not _OF_OBJECTS.isdisjoint(self.file.requires), "class" in self.file.requires
+        objects, images = self.of_objects, "class" in self.file.requires
         if objects == images:
             return frozenset()
         return source.only_of_images if objects else source.only_of_objects
