@@ -26,6 +26,12 @@ _MARK = f"\ue000{secrets.randbits(128)}\ue001"
 """What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Digits alone, so
 that a filter such as upper leaves it as it is."""
 
+_PLACING = frozenset(("box", "boxes", "detections", "point", "position", "shifted"))
+"""Filters that write where an object is."""
+
+_PLACES = frozenset(("box", "point", "bbox", "area", "left", "top", "right", "bottom", "x", "y"))
+"""Fields of a label that come from its box, and the parts that `objects` makes of it."""
+
 _SAME_FOR_ALL = {"params", "classes", "coords_note", "answer_format"}
 """Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
 
@@ -87,6 +93,7 @@ def parse_template(text: str, label: str) -> Template:
         mark=_MARK,
         names=frozenset(compiler.names),
         document=document,
+        places=(compiler.places or file.crop is not None) and {"masks", "keypoints"}.isdisjoint(file.requires),
     )
     _rehearse(template, compiler.words_named)
     return template
@@ -105,6 +112,7 @@ class _Compiler:
         self.document, self.file, self.sandbox = document, file, sandbox()
         self.names: set[str] = set()
         self.words_named: set[str] = set()
+        self.places = False
 
     def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
         """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
@@ -195,6 +203,8 @@ class _Compiler:
             filters = {call.name for call in tree.find_all(nodes.Filter)}
             if hidden := [name for name in filters if name.startswith("_")]:
                 raise TemplateSyntaxError(f"No filter named '{min(hidden)}'.", 1)
+            fields = self._fields(tree)
+            self.places = self.places or not (_PLACING.isdisjoint(filters) and _PLACES.isdisjoint(fields))
             direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
             if variant.json is not None:
@@ -214,8 +224,15 @@ class _Compiler:
             raise self.document.fail(path, "nested too deeply") from None
 
     def _note_words(self, tree: nodes.Template) -> None:
+        self.words_named |= self._words(tree)
+
+    def _words(self, tree: nodes.Template) -> set[str]:
         constants = (node.value for node in tree.find_all(nodes.Const))
-        self.words_named |= {value for value in constants if isinstance(value, str)}
+        return {value for value in constants if isinstance(value, str)}
+
+    def _fields(self, tree: nodes.Template) -> set[str]:
+        """Return the fields that a text may read, by `label.x` or by a filter's sort(attribute='x')."""
+        return {node.attr for node in tree.find_all(nodes.Getattr)} | self._words(tree)
 
     def _known(self, names: set[str], path: str, inside: bool) -> None:
         """Note the variables of a text, all of which are known."""

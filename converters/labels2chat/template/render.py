@@ -133,6 +133,8 @@ class Template(Struct):
     names: frozenset[str]
     """The variables that its texts use."""
     document: Document
+    places: bool = False
+    """Whether its texts say where objects are, by their boxes: then a class of which an object has none is left out."""
 
     @property
     def name(self) -> str:
@@ -301,7 +303,8 @@ class Template(Struct):
         A class of which an object was left out can't be counted any more, and is not absent either: it joins the
         sample's `not_exhaustive`.
         """
-        select, notes = self.file.select, []
+        select, notes = self.file.select, list[str]()
+        sample = self._without_boxes(sample, notes)
         annotations = sample.annotations
         if annotations:
             kept, unsure = [], []
@@ -341,6 +344,26 @@ class Template(Struct):
             )
         return sample, notes
 
+    def _without_boxes(self, sample: Sample, notes: list[str]) -> Sample:
+        """Settle what becomes of objects without a box: points, and the masks of whole classes.
+
+        Where the answer is of places, their classes are doubtful and are left out, for nobody can tell all places; of a
+        marked object nothing else is asked. Elsewhere a class's mask is a crowd: it is there, and no single object.
+        """
+        annotations = sample.annotations or []
+        if all(a.bbox is not None for a in annotations):
+            return sample
+        if self.places:
+            unsure = {a.category: None for a in annotations if a.bbox is None}
+            alone = self.file.mode == "label"
+            kept = [a for a in annotations if a.bbox is not None and (alone or a.category not in unsure)]
+            notes += ["box.class_without_boxes"] * (len(annotations) - len(kept))
+            return replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
+        if "masks" in self.file.requires:
+            return sample
+        crowds = [a if a.bbox is not None or a.keypoints else replace(a, iscrowd=True) for a in annotations]
+        return replace(sample, annotations=crowds)
+
     def _rename(self, name: str) -> str | None:
         return self.file.class_names.get(name, name)
 
@@ -361,7 +384,7 @@ class Template(Struct):
             "params": setting.params,
             "answer_format": self.file.answer_format,
             "coords_note": setting.convention.say(image["width"], image["height"]),  # type: ignore[arg-type]
-            "classes": setting.classes,
+            "classes": self._listed(sample, setting),
             "labels": [_label(a) for a in objects] if setting.listed else None,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
             "counts": counts,
@@ -374,6 +397,18 @@ class Template(Struct):
             "_convention": setting.convention,
             "_objects": objects,
         }
+
+    def _listed(self, sample: Sample, setting: Setting) -> list[str]:
+        """List the classes that a prompt may say are looked for: not those that may be there without a label.
+
+        Of a group, each image must be sure of the class.
+        """
+        if not self.of_objects or self.file.mode == "label" or not sample.not_exhaustive:
+            return setting.classes
+        doubtful = set(sample.not_exhaustive)
+        if self.file.mode != "group":
+            doubtful -= {a.category for a in sample.annotations or ()}
+        return [name for name in setting.classes if name not in doubtful]
 
     def _objects(self, sample: Sample) -> list[Annotation]:
         return [a for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
@@ -404,6 +439,8 @@ class Template(Struct):
         if lacking:
             raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
         base = self._context(sample, setting)
+        if setting.classes and not base["classes"] and "classes" in self.names:
+            raise RecordError("sample.no_labels", "of no class is it known whether every object is labelled")
         seed, most = (setting.seed, self.name, sample.id), self.file.sample.max_per_image
         if self.file.mode == "class":
             for name in self._asked_classes(sample, setting, negatives):
@@ -503,7 +540,7 @@ class Template(Struct):
                 text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
             else:
                 text = texts[wording % len(texts)]
-        if not text.constant:
+        if not text.constant or context["classes"] is not setting.classes:
             return self._parts(text, context)
         key = (text.path, context["coords_note"])
         parts = setting.rendered.get(key)
