@@ -10,13 +10,22 @@ from labels2chat.types import Annotation, Image, Problem, Sample
 
 
 def grouped(samples: Iterable[Sample], size: int) -> Iterator[Sample]:
-    """Join `size` samples of a split in a row to one with several images; the last few of a split may be left over."""
+    """Join `size` samples of a split in a row to one with several images.
+
+    A sample that has several is a group of its own. The last few of a split, too few to be joined, come at the end as
+    they are: the template passes them over.
+    """
     waiting: dict[str, list[Sample]] = {}
     for sample in samples:
+        if len(sample.images) > 1:
+            yield sample
+            continue
         group = waiting.setdefault(sample.split, [])
         group.append(sample)
         if len(group) == size:
             yield _joined(waiting.pop(sample.split))
+    for group in waiting.values():
+        yield from group
 
 
 def _joined(group: list[Sample]) -> Sample:

@@ -257,7 +257,8 @@ def _rehearse(template: Template, words: set[str]) -> None:
     Attributes and metadata are the source's own: whatever a text takes from them is there and bears any comparison.
     `words` are the texts that the template names: each is tried as a class.
     """
-    images = [Image(name="rehearsal.jpg", width=640, height=480)] * (2 if template.file.mode == "group" else 1)
+    number = (template.file.sample.group_size or 2) if template.file.mode == "group" else 1
+    images = [Image(name="rehearsal.jpg", width=640, height=480)] * number
     outline = [[10.0, 20.0, 110.0, 20.0, 110.0, 100.0]]
     wild = _Anything(color="red")
     classes = list(dict.fromkeys(("cat", "dog", *sorted(words)[:_CLASSES])))

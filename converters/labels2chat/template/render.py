@@ -243,8 +243,8 @@ class Template(Struct):
         sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one,
         and what is to be counted is added to `notes`. For a template that crops, the sample's labels are in the whole
         image's own frame, and `view` makes the crops; without it they have the size that they have in the image.
-        Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
-        text can't be rendered for it.
+        Raises RecordError: sample.no_labels where the sample lacks what the template needs, sample.images and
+        sample.skipped where it has too many images or too few, template.failed where a text can't be rendered for it.
         """
         notes = [] if notes is None else notes
         examples = []
@@ -434,6 +434,7 @@ class Template(Struct):
         lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
         if self.file.select.exhaustive and self.file.mode != "class" and sample.not_exhaustive:
             return
+        self._count_images(sample)
         if self.file.mode == "group" and len(sample.images) < 2:
             lacking.append("several images")
         if lacking:
@@ -469,6 +470,15 @@ class Template(Struct):
                     yield str(start // turns), {**base, "qa": base["qa"][start : start + turns]}
             else:
                 yield "", base
+
+    def _count_images(self, sample: Sample) -> None:
+        """Raise RecordError where the template shows another number of images at once."""
+        size, images = self.file.sample.group_size, len(sample.images)
+        if self.file.mode != "group" or size in (None, images):
+            return
+        if images < 2:
+            raise RecordError("sample.skipped", f"left over: template {self.name} joins {size} samples of a split")
+        raise RecordError("sample.images", f"it has {images} images, and template {self.name} shows {size}")
 
     def _has(self, kind: str, sample: Sample) -> bool | None:
         """Whether the sample has labels of a kind; None where it can't serve the template at all.
