@@ -32,6 +32,9 @@ _PLACING = frozenset(("box", "boxes", "detections", "point", "position", "shifte
 _PLACES = frozenset(("box", "point", "bbox", "area", "left", "top", "right", "bottom", "x", "y"))
 """Fields of a label that come from its box, and the parts that `objects` makes of it."""
 
+_OF_ONE_IMAGE = frozenset(("polygon", "keypoints", "inventory"))
+"""Filters, and parts that `objects` makes, that further go by the image in which an object is."""
+
 _SAME_FOR_ALL = {"params", "classes", "coords_note", "answer_format"}
 """Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
 
@@ -93,6 +96,7 @@ def parse_template(text: str, label: str) -> Template:
         mark=_MARK,
         names=frozenset(compiler.names),
         document=document,
+        one_image=compiler.one_image(),
         places=(compiler.places or file.crop is not None) and {"masks", "keypoints"}.isdisjoint(file.requires),
     )
     _rehearse(template, compiler.words_named)
@@ -113,6 +117,7 @@ class _Compiler:
         self.names: set[str] = set()
         self.words_named: set[str] = set()
         self.places = False
+        self.used: set[str] = set()
 
     def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
         """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
@@ -137,6 +142,13 @@ class _Compiler:
         if not scripts:
             raise self.document.fail("$.variants", "an empty list: give at least one variant")
         return scripts, rejected
+
+    def one_image(self) -> bool:
+        """Whether the texts say places or counts, and not of which image."""
+        file = self.file
+        told = self.places or not _OF_ONE_IMAGE.isdisjoint(self.used) or not {"count", "counts"}.isdisjoint(self.names)
+        ordered = file.select.order not in ("source", "class", "score_desc")
+        return (told or ordered) and "image" not in self.used and file.mode != "group" and file.crop is None
 
     def _short(self, wordings: dict[Any, Any], path: str) -> list[Block]:
         blocks = []
@@ -205,6 +217,7 @@ class _Compiler:
                 raise TemplateSyntaxError(f"No filter named '{min(hidden)}'.", 1)
             fields = self._fields(tree)
             self.places = self.places or not (_PLACING.isdisjoint(filters) and _PLACES.isdisjoint(fields))
+            self.used |= filters | fields
             direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
             if variant.json is not None:

@@ -133,6 +133,8 @@ class Template(Struct):
     names: frozenset[str]
     """The variables that its texts use."""
     document: Document
+    one_image: bool = False
+    """Whether it takes the objects for those of one image: it says places or counts, and not of which image."""
     places: bool = False
     """Whether its texts say where objects are, by their boxes: then a class of which an object has none is left out."""
 
@@ -472,8 +474,11 @@ class Template(Struct):
                 yield "", base
 
     def _count_images(self, sample: Sample) -> None:
-        """Raise RecordError where the template shows another number of images at once."""
+        """Raise RecordError where the template shows another number of images, or doesn't tell their objects apart."""
         size, images = self.file.sample.group_size, len(sample.images)
+        if self.one_image and images > 1 and len({a.image for a in sample.annotations or ()}) > 1:
+            text = f"its objects are in several of its {images} images, and template {self.name} doesn't say in which"
+            raise RecordError("sample.images", text)
         if self.file.mode != "group" or size in (None, images):
             return
         if images < 2:
