@@ -14,7 +14,7 @@ import pytest
 from labels2chat import Sample
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import RecordError
-from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
+from labels2chat.template import Setting, Template, grouped, lint, load_template, run_tests, template_names
 from labels2chat.types import Annotation, Image, Keypoint
 
 NAMES = template_names()
@@ -297,3 +297,42 @@ def test_only_points_and_masks_make_no_negative() -> None:
 def test_a_class_that_lost_all_its_objects_is_not_looked_for(make_sample: Callable[..., Sample], said: Any) -> None:
     made = answers("detect", make_sample("cat", "dog", crowd=("dog",)), "cat", "dog", "cow", said=said)
     assert all("cow" in asked and "dog" not in asked for asked, _ in made)
+
+
+# classes that nobody looked for
+
+
+@pytest.mark.parametrize("name", ["detect", "inspect-defects", "converse", "rank"])
+def test_a_prompt_lists_only_what_somebody_looked_for(name: str, make_sample: Callable[..., Sample], said: Any) -> None:
+    """In LVIS most classes of an image are unverified: what isn't labelled may be there."""
+    classes = ("cat", "dog", "cow", "fox", "owl")
+    sample = make_sample("cat", "fox", absent=["dog"], not_exhaustive=["fox", "owl"])
+    made = answers(name, sample, *classes, said=said, exhaustive=False)
+    assert made
+    for asked, _ in made:
+        assert not re.search("cow|owl", asked)
+    assert any("dog" in asked and "fox" in asked for asked, _ in made)
+
+
+def test_whether_nothing_is_there_nobody_says(make_sample: Callable[..., Sample], said: Any) -> None:
+    with pytest.raises(RecordError, match="nobody says of any class") as caught:
+        answers("detect", make_sample(), "cat", "dog", said=said, exhaustive=False)
+    assert caught.value.code == "sample.no_labels"
+    made = answers("detect", make_sample(absent=["dog"]), "cat", "dog", said=said, exhaustive=False)
+    assert {answer for _, answer in made} == {"[]"}
+    assert not any(re.search(r"\bcats?\b", asked) for asked, _ in made)
+
+
+def test_two_images_are_compared_by_what_was_looked_for_in_both(make_sample: Callable[..., Sample], said: Any) -> None:
+    one = make_sample("cat", "dog", absent=["cow"])
+    two = make_sample("cat", "cat", absent=["cow", "owl"], not_exhaustive=["fox"])
+    (both,) = grouped([one, two], 2)
+    classes = ("cat", "dog", "cow", "owl", "fox")
+    made = answers("change", both, *classes, said=said, exhaustive=False)
+    assert {answer for _, answer in made} == {"cat: 1 -> 2"}
+    assert all("cow" in asked and not re.search("dog|owl|fox", asked) for asked, _ in made)
+
+
+def test_every_class_is_an_option_for_one_object(make_sample: Callable[..., Sample], said: Any) -> None:
+    made = answers("classify-object", make_sample("cat"), "cat", "dog", said=said, exhaustive=False)
+    assert all("cat, dog" in asked for asked, _ in made)

@@ -46,7 +46,7 @@ def _joined(group: list[Sample]) -> Sample:
         labels=[label for sample in group for label in sample.labels],
         captions=[caption for sample in group for caption in sample.captions],
         questions=[question for sample in group for question in sample.questions],
-        absent=[],
+        absent=[name for name in first.absent if all(name in sample.absent for sample in group)],
         not_exhaustive=[name for sample in group for name in sample.not_exhaustive],
         metadata={"group": [sample.metadata for sample in group]},
         problems=problems,

@@ -401,16 +401,19 @@ class Template(Struct):
         }
 
     def _listed(self, sample: Sample, setting: Setting) -> list[str]:
-        """List the classes that a prompt may say are looked for: not those that may be there without a label.
+        """List the classes that a prompt may say are looked for: those that are there, and those that surely aren't.
 
         Of a group, each image must be sure of the class.
         """
-        if not self.of_objects or self.file.mode == "label" or not sample.not_exhaustive:
+        if not self.of_objects or self.file.mode == "label" or (setting.exhaustive and not sample.not_exhaustive):
             return setting.classes
         doubtful = set(sample.not_exhaustive)
-        if self.file.mode != "group":
-            doubtful -= {a.category for a in sample.annotations or ()}
-        return [name for name in setting.classes if name not in doubtful]
+        shown = {a.category for a in sample.annotations or ()}
+        if self.file.mode == "group":
+            places = {(a.category, a.image) for a in sample.annotations or ()}
+            shown = {name for name in shown - doubtful if all((name, i) in places for i in range(len(sample.images)))}
+        absent = set(setting.classes if setting.exhaustive else sample.absent) - doubtful
+        return [name for name in setting.classes if name in shown or name in absent]
 
     def _objects(self, sample: Sample) -> list[Annotation]:
         return [a for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
@@ -443,7 +446,7 @@ class Template(Struct):
             raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
         base = self._context(sample, setting)
         if setting.classes and not base["classes"] and "classes" in self.names:
-            raise RecordError("sample.no_labels", "of no class is it known whether every object is labelled")
+            raise RecordError("sample.no_labels", "nobody says of any class whether it is in the image")
         seed, most = (setting.seed, self.name, sample.id), self.file.sample.max_per_image
         if self.file.mode == "class":
             for name in self._asked_classes(sample, setting, negatives):
