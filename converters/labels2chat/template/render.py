@@ -353,7 +353,7 @@ class Template(Struct):
         marked object nothing else is asked. Elsewhere a class's mask is a crowd: it is there, and no single object.
         """
         annotations = sample.annotations or []
-        if all(a.bbox is not None for a in annotations):
+        if None not in [a.bbox for a in annotations]:
             return sample
         if self.places:
             unsure = {a.category: None for a in annotations if a.bbox is None}
@@ -412,6 +412,8 @@ class Template(Struct):
         if self.file.mode == "group":
             places = {(a.category, a.image) for a in sample.annotations or ()}
             shown = {name for name in shown - doubtful if all((name, i) in places for i in range(len(sample.images)))}
+        elif setting.exhaustive and doubtful <= shown:
+            return setting.classes  # itself: texts of it are rendered once
         absent = set(setting.classes if setting.exhaustive else sample.absent) - doubtful
         return [name for name in setting.classes if name in shown or name in absent]
 
