@@ -110,8 +110,9 @@ CODES: dict[str, str] = {
     "text.reserved": "the target takes this word for a mark of its own: use another in the label or the template",
     # samples
     "sample.bad_record": "the record can't be read; fix or delete it",
-    "sample.skipped": "the template makes no example of such a sample (select.empty, sample.max_per_image)",
+    "sample.skipped": "the template makes no example of such a sample (select.empty, max_per_image, group_size)",
     "sample.no_labels": "the sample lacks a kind of label that the template needs",
+    "sample.images": "give each image a row (FiftyOne: -O group_slice=NAME), or take a template for so many images",
     "template.failed": "the template could not be rendered for this sample",
     "sample.duplicate": "the image and its labels are there already; leave out --dedup to keep it",
     "screen.likely": "the provider says it leaves such images out; --on-likely keep or quarantine writes them",

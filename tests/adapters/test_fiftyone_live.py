@@ -848,6 +848,9 @@ def test_write_back_to_groups(grouped: Any, tmp_path: Path) -> None:
     convert(grouped.view(), "detect", tmp_path / "out", options={"write_back": True})
     grouped.reload()
     every = grouped.select_group_slices(["left", "right"])
+    several = (["labels2chat:rejected"], "sample.images")
+    assert verdicts(every) == [several] * 4 + [(["labels2chat:written"], None)]
+    convert(grouped.view(), "presence", tmp_path / "presence", options={"write_back": True})
     assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5
     convert(grouped.view(), "detect", tmp_path / "right", options={"write_back": True, "group_slice": "right"})
     assert [tags for tags, _ in verdicts(every)] == [["labels2chat:written"]] * 5

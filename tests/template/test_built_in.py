@@ -14,7 +14,7 @@ import pytest
 from labels2chat import Sample
 from labels2chat.coordinates import CONVENTIONS
 from labels2chat.errors import RecordError
-from labels2chat.template import Setting, Template, lint, load_template, run_tests, template_names
+from labels2chat.template import Setting, Template, grouped, lint, load_template, run_tests, template_names
 from labels2chat.types import Annotation, Image, Keypoint
 
 NAMES = template_names()
@@ -219,3 +219,120 @@ def test_an_image_that_lost_all_its_objects_is_no_negative(name: str, make_setti
         return
     with pytest.raises(RecordError, match=f"template {name} needs boxes"):
         template.render(sample, setting)
+
+
+# objects without a box
+
+
+def points_and_masks(*more: Annotation) -> Sample:
+    """A cat in a box, a person that only has points, and the mask of all sky, which is no single object."""
+    sky = {"size": [80, 100], "counts": [0, 4000, 4000]}
+    objects = [
+        Annotation("cat", (10.0, 20.0, 40.0, 30.0)),
+        Annotation("person", keypoints=[Keypoint("nose", 60.0, 20.0)], attributes={"color": "red"}),
+        Annotation("sky", segmentation=sky),
+        *more,
+    ]
+    return Sample("1", [Image("1.jpg", width=100, height=80)], objects)
+
+
+def answers(name: str, sample: Sample, *classes: str, said: Any, **keys: Any) -> list[tuple[str, str]]:
+    """Return what was asked and answered in every wording, negatives among it."""
+    template = load_template(name)
+    setting = Setting(list(classes), CONVENTIONS["pixel"], template.params({}), **keys)
+    selected, _ = template.select(sample)
+    return [
+        (f"{said(e.messages, 'system')} {said(e.messages, 'user')}", said(e.messages))
+        for wording in range(template.width)
+        for e in template.render(selected, setting, negatives=9, wording=wording)
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["detect", "ground", "point", "inspect-defects", "rank", "converse", "caption-detailed", "moderate"]
+)
+def test_a_class_without_all_its_boxes_is_doubtful_where_places_are_asked(name: str, said: Any) -> None:
+    sample = points_and_masks(Annotation("person", (60.0, 10.0, 30.0, 60.0)))
+    made = answers(name, sample, "cat", "person", "sky", "dog", said=said)
+    assert made
+    for asked, answer in made:
+        assert not re.search(r"person|people|sky|skies", asked + answer)
+    assert any("cat" in asked + answer for asked, answer in made)
+    assert load_template(name).select(sample)[1] == ["box.class_without_boxes"] * 3
+
+
+@pytest.mark.parametrize("name", ["region", "classify-object"])
+def test_each_object_with_a_box_is_asked_about(name: str, said: Any) -> None:
+    sample = points_and_masks(Annotation("person", (60.0, 10.0, 30.0, 60.0)))
+    made = answers(name, sample, "cat", "person", "sky", said=said)
+    assert {answer for _, answer in made} == {"cat", "person"}
+
+
+def test_attributes_of_objects_without_a_box(said: Any) -> None:
+    sample = points_and_masks(Annotation("dog", (60.0, 10.0, 30.0, 60.0), attributes={"color": "blue"}))
+    made = answers("attributes", sample, "cat", "person", "dog", said=said)
+    assert {answer for _, answer in made} == {'{"color":"blue"}'}
+
+
+def test_the_mask_of_a_class_is_no_single_object(said: Any) -> None:
+    """It isn't counted, and its class is there all the same."""
+    classes = ("cat", "person", "sky", "dog")
+    counted = dict(answers("count", points_and_masks(), *classes, said=said))
+    assert not any("skies" in asked for asked in counted)
+    assert {answer for asked, answer in counted.items() if "people" in asked} == {"1"}
+    present = answers("presence", points_and_masks(), *classes, said=said)
+    assert {answer for asked, answer in present if re.search("sky|skies|person|people", asked)} == {"Yes"}
+    both = Sample("2", points_and_masks().images * 2, [*(points_and_masks().annotations or ())])
+    assert {answer for _, answer in answers("change", both, *classes, said=said)} == {"cat: 1 -> 0\nperson: 1 -> 0"}
+
+
+def test_only_points_and_masks_make_no_negative() -> None:
+    sample = points_and_masks()
+    sample.annotations = (sample.annotations or [])[1:]
+    template = load_template("detect")
+    with pytest.raises(RecordError, match="template detect needs boxes"):
+        template.render(template.select(sample)[0], Setting(["person", "dog"], CONVENTIONS["pixel"]))
+
+
+def test_a_class_that_lost_all_its_objects_is_not_looked_for(make_sample: Callable[..., Sample], said: Any) -> None:
+    made = answers("detect", make_sample("cat", "dog", crowd=("dog",)), "cat", "dog", "cow", said=said)
+    assert all("cow" in asked and "dog" not in asked for asked, _ in made)
+
+
+# classes that nobody looked for
+
+
+@pytest.mark.parametrize("name", ["detect", "inspect-defects", "converse", "rank"])
+def test_a_prompt_lists_only_what_somebody_looked_for(name: str, make_sample: Callable[..., Sample], said: Any) -> None:
+    """In LVIS most classes of an image are unverified: what isn't labelled may be there."""
+    classes = ("cat", "dog", "cow", "fox", "owl")
+    sample = make_sample("cat", "fox", absent=["dog"], not_exhaustive=["fox", "owl"])
+    made = answers(name, sample, *classes, said=said, exhaustive=False)
+    assert made
+    for asked, _ in made:
+        assert not re.search("cow|owl", asked)
+    assert any("dog" in asked and "fox" in asked for asked, _ in made)
+
+
+def test_whether_nothing_is_there_nobody_says(make_sample: Callable[..., Sample], said: Any) -> None:
+    with pytest.raises(RecordError, match="nobody says of any class") as caught:
+        answers("detect", make_sample(), "cat", "dog", said=said, exhaustive=False)
+    assert caught.value.code == "sample.no_labels"
+    made = answers("detect", make_sample(absent=["dog"]), "cat", "dog", said=said, exhaustive=False)
+    assert {answer for _, answer in made} == {"[]"}
+    assert not any(re.search(r"\bcats?\b", asked) for asked, _ in made)
+
+
+def test_two_images_are_compared_by_what_was_looked_for_in_both(make_sample: Callable[..., Sample], said: Any) -> None:
+    one = make_sample("cat", "dog", absent=["cow"])
+    two = make_sample("cat", "cat", absent=["cow", "owl"], not_exhaustive=["fox"])
+    (both,) = grouped([one, two], 2)
+    classes = ("cat", "dog", "cow", "owl", "fox")
+    made = answers("change", both, *classes, said=said, exhaustive=False)
+    assert {answer for _, answer in made} == {"cat: 1 -> 2"}
+    assert all("cow" in asked and not re.search("dog|owl|fox", asked) for asked, _ in made)
+
+
+def test_every_class_is_an_option_for_one_object(make_sample: Callable[..., Sample], said: Any) -> None:
+    made = answers("classify-object", make_sample("cat"), "cat", "dog", said=said, exhaustive=False)
+    assert all("cat, dog" in asked for asked, _ in made)

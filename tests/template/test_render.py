@@ -464,6 +464,42 @@ def test_boxes_stay_inside(width: int, height: int, parts: tuple[float, ...], na
     assert "-" not in f"{[x1, y1, x2, y2]}".replace("e-", "")
 
 
+@pytest.mark.parametrize(
+    ("keys", "apart"),
+    [
+        ({"assistant": "{{ labels | detections }}"}, False),
+        ({"assistant": "{{ labels | detections }}", "mode": "group"}, True),
+        ({"assistant": "{% for l in labels %}{{ l.image }}: {{ l | box }}; {% endfor %}"}, True),
+        ({"assistant": "{{ labels | where('image', 0) | detections }}"}, True),
+        ({"assistant": {"json": "labels | objects('point')"}}, False),
+        ({"assistant": {"json": "labels | objects('keypoints')"}}, False),
+        ({"assistant": "{{ label | position }}", "mode": "label"}, False),
+        ({"assistant": "{{ class }}", "mode": "label"}, True),
+        ({"assistant": "{{ class }}", "mode": "label", "crop": {}}, True),
+        ({"assistant": "{{ count }}", "mode": "class"}, False),
+        ({"assistant": "{{ 'Yes' if present else 'No' }}", "mode": "class"}, True),
+        ({"assistant": "{{ counts.cat }}"}, False),
+        ({"assistant": "{{ labels | inventory | and_list }}"}, False),
+        ({"assistant": "{{ labels | map(attribute='class') | join(' ') }}"}, True),
+        ({"assistant": "{{ labels | map(attribute='class') | join(' ') }}", "select": {"order": "top_down"}}, False),
+    ],
+)
+def test_objects_in_several_images(
+    keys: dict[str, Any], apart: bool, make_template: Make, make_sample: Make, make_setting: Make
+) -> None:
+    """Places and counts that don't say in which image are no answer; where all objects are in one, they are."""
+    template, setting = make_template(requires=["boxes"], **keys), make_setting("cat", "dog")
+    sample = make_sample("cat", "dog", images=[Image("a.jpg", width=200, height=100)] * 2)
+    assert template.render(sample, setting)
+    sample.annotations[1].image = 1
+    if apart:
+        assert template.render(sample, setting)
+    else:
+        with pytest.raises(RecordError, match="in several of its 2 images") as caught:
+            template.render(sample, setting)
+        assert caught.value.code == "sample.images"
+
+
 OWN_LABELS = {
     "set": "{% set labels = labels[:1] %}{{ labels | detections }}",
     "with": "{% with labels = labels[:1] %}{{ labels | detections }}{% endwith %}",
@@ -482,7 +518,8 @@ def test_all_labels_are_written_as_a_list_of_them_is(coordinates: str, make_temp
         texts, notes = [], []
         for answer in answers:
             noted: list[str] = []
-            template = make_template(assistant=answer, requires=["boxes"], select={"drop_crowd": False})
+            mode = "group" if len(sample.images) > 1 else "image"
+            template = make_template(mode=mode, assistant=answer, requires=["boxes"], select={"drop_crowd": False})
             setting = template.setting(source(*"abc"), coordinates)
             assert setting.listed == (answer == answers[1])
             texts += [said(example.messages) for example in template.render(sample, setting, notes=noted)]

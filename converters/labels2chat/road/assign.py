@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from msgspec.structs import replace
-
 from labels2chat.road.job import Job, Prompt
 from labels2chat.shards import Task
 from labels2chat.template import Dealer, Mix, Statistics, add
-from labels2chat.types import Annotation, Image, Problem, Sample
+from labels2chat.types import Sample
 
 
 def assign(samples: Callable[[], Iterable[Sample]], job: Job) -> Iterator[Task]:
@@ -23,42 +21,6 @@ def assign(samples: Callable[[], Iterable[Sample]], job: Job) -> Iterator[Task]:
         dealer = dealers.get(number)
         selected = job.prompts[number].template.select(sample)[0] if dealer else sample
         yield Task(sample, 0, number, dealer.deal(selected) if dealer else None)
-
-
-def grouped(samples: Iterable[Sample], size: int) -> Iterator[Sample]:
-    """Join `size` samples of a split in a row to one with several images; the last few of a split may be left over."""
-    waiting: dict[str, list[Sample]] = {}
-    for sample in samples:
-        group = waiting.setdefault(sample.split, [])
-        group.append(sample)
-        if len(group) == size:
-            yield _joined(waiting.pop(sample.split))
-
-
-def _joined(group: list[Sample]) -> Sample:
-    first = group[0]
-    images: list[Image] = []
-    annotations: list[Annotation] = []
-    problems: list[Problem] = []
-    for sample in group:
-        for annotation in sample.annotations or ():
-            annotations.append(replace(annotation, image=annotation.image + len(images)))
-        images += sample.images
-        problems += sample.problems
-    return replace(
-        first,
-        id="+".join(sample.id for sample in group),
-        images=images,
-        annotations=None if any(sample.annotations is None for sample in group) else annotations,
-        labels=[label for sample in group for label in sample.labels],
-        captions=[caption for sample in group for caption in sample.captions],
-        questions=[question for sample in group for question in sample.questions],
-        absent=[],
-        not_exhaustive=[name for sample in group for name in sample.not_exhaustive],
-        metadata={"group": [sample.metadata for sample in group]},
-        problems=problems,
-        where=", ".join(sample.where for sample in group),
-    )
 
 
 def _shared_out(samples: Iterable[Sample], prompts: list[Prompt]) -> Iterator[tuple[int, Sample]]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.road.asked import known_word
-from labels2chat.road.assign import assign, grouped
+from labels2chat.road.assign import assign
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
 from labels2chat.road.prompts import join_templates, load_mix
@@ -19,7 +19,7 @@ from labels2chat.road.run import selected
 from labels2chat.road.sample import convert_sample
 from labels2chat.shards import Task
 from labels2chat.target import NO_MOST, Target
-from labels2chat.template import Template
+from labels2chat.template import Template, grouped
 from labels2chat.types import Example, Sample, Source
 
 

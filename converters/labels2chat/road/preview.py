@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from labels2chat.road.assign import assign, grouped
+from labels2chat.road.assign import assign
 from labels2chat.road.job import Job
 from labels2chat.road.memory import open_source
 from labels2chat.road.prompts import join_templates, load_mix
 from labels2chat.road.sample import convert_sample
 from labels2chat.target import Target, load_target
-from labels2chat.template import Template
+from labels2chat.template import Template, grouped
 from labels2chat.types import Example, Sample, Source
 
 
@@ -44,12 +44,8 @@ def preview(
 
     job = Job(Path(), target, prompts, "inline", "", False, keep)
     group = prompts[0].template.file.sample.group_size
-    held = list(islice(source, number * (group or 1)))
-
-    def samples() -> Iterator[Sample]:
-        return grouped(held, group) if group else iter(held)
-
+    held = list(islice(grouped(source, group) if group else source, number))
     rejects = []
-    for task in assign(samples, job):
+    for task in assign(lambda: held, job):
         rejects += convert_sample(task, job).rejects
     return examples, rejects

@@ -20,7 +20,7 @@ from labels2chat.files import locked
 from labels2chat.images import AS_IT_IS, Policy
 from labels2chat.road.ahead import Ahead
 from labels2chat.road.asked import allowed_rejects, check_images, check_pack, delivery_of, encoder_of, known_word
-from labels2chat.road.assign import assign, grouped
+from labels2chat.road.assign import assign
 from labels2chat.road.beside import side_files
 from labels2chat.road.budget import Budget, choose
 from labels2chat.road.identity import identity, written
@@ -37,7 +37,7 @@ from labels2chat.road.warnings import overflows, warnings_of
 from labels2chat.screen import load_rules, open_screen
 from labels2chat.shards import Entry, Report, Task, damage, digest, sweep
 from labels2chat.target import Limit, Target, load_target
-from labels2chat.template import Template
+from labels2chat.template import Template, grouped
 from labels2chat.types import Sample, Source, bad_split
 
 ENGINES = ("processes", "threads")

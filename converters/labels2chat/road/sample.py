@@ -103,7 +103,7 @@ def convert_samples(tasks: list[Task], job: Job) -> list[Outcome]:
                 try:
                     step(way, job)
                 except RecordError as error:
-                    status = "skipped" if error.code == "sample.no_labels" else "rejected"
+                    status = "skipped" if error.code in ("sample.no_labels", "sample.skipped") else "rejected"
                     way.ends(status, Problem(error.code, str(error)))
     for way in ways:
         if way.outcome.status == "converted":

@@ -26,6 +26,15 @@ _MARK = f"\ue000{secrets.randbits(128)}\ue001"
 """What <image> in a template's own text becomes before rendering. No label can hold it: text is data. Digits alone, so
 that a filter such as upper leaves it as it is."""
 
+_PLACING = frozenset(("box", "boxes", "detections", "point", "position", "shifted"))
+"""Filters that write where an object is."""
+
+_PLACES = frozenset(("box", "point", "bbox", "area", "left", "top", "right", "bottom", "x", "y"))
+"""Fields of a label that come from its box, and the parts that `objects` makes of it."""
+
+_OF_ONE_IMAGE = frozenset(("polygon", "keypoints", "inventory"))
+"""Filters, and parts that `objects` makes, that further go by the image in which an object is."""
+
 _SAME_FOR_ALL = {"params", "classes", "coords_note", "answer_format"}
 """Variables that don't change from sample to sample (coords_note may: see Setting.rendered)."""
 
@@ -87,6 +96,8 @@ def parse_template(text: str, label: str) -> Template:
         mark=_MARK,
         names=frozenset(compiler.names),
         document=document,
+        one_image=compiler.one_image(),
+        places=(compiler.places or file.crop is not None) and {"masks", "keypoints"}.isdisjoint(file.requires),
     )
     _rehearse(template, compiler.words_named)
     return template
@@ -105,6 +116,8 @@ class _Compiler:
         self.document, self.file, self.sandbox = document, file, sandbox()
         self.names: set[str] = set()
         self.words_named: set[str] = set()
+        self.places = False
+        self.used: set[str] = set()
 
     def scripts(self) -> tuple[list[list[Block]], list[Words | None]]:
         """Bring the short form, the long form and the variants to lists of blocks, and the rejected answer of each."""
@@ -129,6 +142,13 @@ class _Compiler:
         if not scripts:
             raise self.document.fail("$.variants", "an empty list: give at least one variant")
         return scripts, rejected
+
+    def one_image(self) -> bool:
+        """Whether the texts say places or counts, and not of which image."""
+        file = self.file
+        told = self.places or not _OF_ONE_IMAGE.isdisjoint(self.used) or not {"count", "counts"}.isdisjoint(self.names)
+        ordered = file.select.order not in ("source", "class", "score_desc")
+        return (told or ordered) and "image" not in self.used and file.mode != "group" and file.crop is None
 
     def _short(self, wordings: dict[Any, Any], path: str) -> list[Block]:
         blocks = []
@@ -195,6 +215,9 @@ class _Compiler:
             filters = {call.name for call in tree.find_all(nodes.Filter)}
             if hidden := [name for name in filters if name.startswith("_")]:
                 raise TemplateSyntaxError(f"No filter named '{min(hidden)}'.", 1)
+            fields = self._fields(tree)
+            self.places = self.places or not (_PLACING.isdisjoint(filters) and _PLACES.isdisjoint(fields))
+            self.used |= filters | fields
             direct = "detections" in filters and directly(tree)
             text = Text(path, variant.weight, schema=variant.schema)
             if variant.json is not None:
@@ -214,8 +237,15 @@ class _Compiler:
             raise self.document.fail(path, "nested too deeply") from None
 
     def _note_words(self, tree: nodes.Template) -> None:
+        self.words_named |= self._words(tree)
+
+    def _words(self, tree: nodes.Template) -> set[str]:
         constants = (node.value for node in tree.find_all(nodes.Const))
-        self.words_named |= {value for value in constants if isinstance(value, str)}
+        return {value for value in constants if isinstance(value, str)}
+
+    def _fields(self, tree: nodes.Template) -> set[str]:
+        """Return the fields that a text may read, by `label.x` or by a filter's sort(attribute='x')."""
+        return {node.attr for node in tree.find_all(nodes.Getattr)} | self._words(tree)
 
     def _known(self, names: set[str], path: str, inside: bool) -> None:
         """Note the variables of a text, all of which are known."""
@@ -240,7 +270,8 @@ def _rehearse(template: Template, words: set[str]) -> None:
     Attributes and metadata are the source's own: whatever a text takes from them is there and bears any comparison.
     `words` are the texts that the template names: each is tried as a class.
     """
-    images = [Image(name="rehearsal.jpg", width=640, height=480)] * (2 if template.file.mode == "group" else 1)
+    number = (template.file.sample.group_size or 2) if template.file.mode == "group" else 1
+    images = [Image(name="rehearsal.jpg", width=640, height=480)] * number
     outline = [[10.0, 20.0, 110.0, 20.0, 110.0, 100.0]]
     wild = _Anything(color="red")
     classes = list(dict.fromkeys(("cat", "dog", *sorted(words)[:_CLASSES])))

@@ -133,6 +133,10 @@ class Template(Struct):
     names: frozenset[str]
     """The variables that its texts use."""
     document: Document
+    one_image: bool = False
+    """Whether it takes the objects for those of one image: it says places or counts, and not of which image."""
+    places: bool = False
+    """Whether its texts say where objects are, by their boxes: then a class of which an object has none is left out."""
 
     @property
     def name(self) -> str:
@@ -143,6 +147,11 @@ class Template(Struct):
     def width(self) -> int:
         """The largest number of paraphrases that a message has."""
         return max(len(self.scripts), *(len(words.texts) for words in self.wordings()))
+
+    @property
+    def of_objects(self) -> bool:
+        """Whether it asks for a kind of label that objects have."""
+        return not _OF_OBJECTS.isdisjoint(self.file.requires)
 
     def wordings(self, rejected: bool = True) -> Iterator[Words]:
         """Yield the wordings of all messages, and of the rejected answers."""
@@ -216,7 +225,7 @@ class Template(Struct):
 
     def _not_asked_for(self, source: Source) -> Set[str]:
         """Return the classes of another kind than those that the template is about."""
-        objects, images = not _OF_OBJECTS.isdisjoint(self.file.requires), "class" in self.file.requires
+        objects, images = self.of_objects, "class" in self.file.requires
         if objects == images:
             return frozenset()
         return source.only_of_images if objects else source.only_of_objects
@@ -236,8 +245,8 @@ class Template(Struct):
         sample (without it the sample keeps the ratio on its own), `wording` names a paraphrase instead of drawing one,
         and what is to be counted is added to `notes`. For a template that crops, the sample's labels are in the whole
         image's own frame, and `view` makes the crops; without it they have the size that they have in the image.
-        Raises RecordError: sample.no_labels where the sample lacks what the template needs, template.failed where a
-        text can't be rendered for it.
+        Raises RecordError: sample.no_labels where the sample lacks what the template needs, sample.images and
+        sample.skipped where it has too many images or too few, template.failed where a text can't be rendered for it.
         """
         notes = [] if notes is None else notes
         examples = []
@@ -296,7 +305,8 @@ class Template(Struct):
         A class of which an object was left out can't be counted any more, and is not absent either: it joins the
         sample's `not_exhaustive`.
         """
-        select, notes = self.file.select, []
+        select, notes = self.file.select, list[str]()
+        sample = self._without_boxes(sample, notes)
         annotations = sample.annotations
         if annotations:
             kept, unsure = [], []
@@ -336,6 +346,26 @@ class Template(Struct):
             )
         return sample, notes
 
+    def _without_boxes(self, sample: Sample, notes: list[str]) -> Sample:
+        """Settle what becomes of objects without a box: points, and the masks of whole classes.
+
+        Where the answer is of places, their classes are doubtful and are left out, for nobody can tell all places; of a
+        marked object nothing else is asked. Elsewhere a class's mask is a crowd: it is there, and no single object.
+        """
+        annotations = sample.annotations or []
+        if None not in [a.bbox for a in annotations]:
+            return sample
+        if self.places:
+            unsure = {a.category: None for a in annotations if a.bbox is None}
+            alone = self.file.mode == "label"
+            kept = [a for a in annotations if a.bbox is not None and (alone or a.category not in unsure)]
+            notes += ["box.class_without_boxes"] * (len(annotations) - len(kept))
+            return replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
+        if "masks" in self.file.requires:
+            return sample
+        crowds = [a if a.bbox is not None or a.keypoints else replace(a, iscrowd=True) for a in annotations]
+        return replace(sample, annotations=crowds)
+
     def _rename(self, name: str) -> str | None:
         return self.file.class_names.get(name, name)
 
@@ -356,7 +386,7 @@ class Template(Struct):
             "params": setting.params,
             "answer_format": self.file.answer_format,
             "coords_note": setting.convention.say(image["width"], image["height"]),  # type: ignore[arg-type]
-            "classes": setting.classes,
+            "classes": self._listed(sample, setting),
             "labels": [_label(a) for a in objects] if setting.listed else None,
             "class": sample.labels[0] if len(sample.labels) == 1 else None,
             "counts": counts,
@@ -369,6 +399,23 @@ class Template(Struct):
             "_convention": setting.convention,
             "_objects": objects,
         }
+
+    def _listed(self, sample: Sample, setting: Setting) -> list[str]:
+        """List the classes that a prompt may say are looked for: those that are there, and those that surely aren't.
+
+        Of a group, each image must be sure of the class.
+        """
+        if not self.of_objects or self.file.mode == "label" or (setting.exhaustive and not sample.not_exhaustive):
+            return setting.classes
+        doubtful = set(sample.not_exhaustive)
+        shown = {a.category for a in sample.annotations or ()}
+        if self.file.mode == "group":
+            places = {(a.category, a.image) for a in sample.annotations or ()}
+            shown = {name for name in shown - doubtful if all((name, i) in places for i in range(len(sample.images)))}
+        elif setting.exhaustive and doubtful <= shown:
+            return setting.classes  # itself: texts of it are rendered once
+        absent = set(setting.classes if setting.exhaustive else sample.absent) - doubtful
+        return [name for name in setting.classes if name in shown or name in absent]
 
     def _objects(self, sample: Sample) -> list[Annotation]:
         return [a for a in sample.annotations or () if not (a.iscrowd and self.file.select.drop_crowd)]
@@ -394,11 +441,14 @@ class Template(Struct):
         lacking: list[str] = [kind for kind, answer in has.items() if answer is None]
         if self.file.select.exhaustive and self.file.mode != "class" and sample.not_exhaustive:
             return
+        self._count_images(sample)
         if self.file.mode == "group" and len(sample.images) < 2:
             lacking.append("several images")
         if lacking:
             raise RecordError("sample.no_labels", f"template {self.name} needs {', '.join(lacking)}")
         base = self._context(sample, setting)
+        if setting.classes and not base["classes"] and "classes" in self.names:
+            raise RecordError("sample.no_labels", "nobody says of any class whether it is in the image")
         seed, most = (setting.seed, self.name, sample.id), self.file.sample.max_per_image
         if self.file.mode == "class":
             for name in self._asked_classes(sample, setting, negatives):
@@ -427,6 +477,18 @@ class Template(Struct):
                     yield str(start // turns), {**base, "qa": base["qa"][start : start + turns]}
             else:
                 yield "", base
+
+    def _count_images(self, sample: Sample) -> None:
+        """Raise RecordError where the template shows another number of images, or doesn't tell their objects apart."""
+        size, images = self.file.sample.group_size, len(sample.images)
+        if self.one_image and images > 1 and len({a.image for a in sample.annotations or ()}) > 1:
+            text = f"its objects are in several of its {images} images, and template {self.name} doesn't say in which"
+            raise RecordError("sample.images", text)
+        if self.file.mode != "group" or size in (None, images):
+            return
+        if images < 2:
+            raise RecordError("sample.skipped", f"left over: template {self.name} joins {size} samples of a split")
+        raise RecordError("sample.images", f"it has {images} images, and template {self.name} shows {size}")
 
     def _has(self, kind: str, sample: Sample) -> bool | None:
         """Whether the sample has labels of a kind; None where it can't serve the template at all.
@@ -498,7 +560,7 @@ class Template(Struct):
                 text = texts[pick([text.weight for text in texts], *context["_draw"], words.path)]
             else:
                 text = texts[wording % len(texts)]
-        if not text.constant:
+        if not text.constant or context["classes"] is not setting.classes:
             return self._parts(text, context)
         key = (text.path, context["coords_note"])
         parts = setting.rendered.get(key)

@@ -33,28 +33,21 @@ _IRREGULAR = {
     "ox": "oxen",
     "cactus": "cacti",
 }
-_SAME = {
-    "sheep",
-    "deer",
-    "fish",
-    "aircraft",
-    "scissors",
-    "skis",
-    "jeans",
-    "shorts",
-    "glasses",
-    "series",
-    "species",
+_SAME = {"sheep", "deer", "fish", "aircraft", *_IRREGULAR.values()}
+_PLURAL_S = {"menus", "gnus", "emus", "skis", "taxis", "kiwis", "bikinis", "zucchinis"}
+_SINGULAR_S = {
+    *("lens", "atlas", "canvas", "pancreas", "alias", "bias", "christmas", "pampas", "albatros"),
+    *("rhinoceros", "asbestos", "thermos", "cosmos", "chaos", "summons", "lotos", "citrus"),
 }
 _SILENT_H = ("hour", "honest", "heir", "honor", "honour")
 _HARD_VOWEL = ("uni", "use", "usu", "eu", "one", "ufo")
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a class name: 'traffic light' -> 'traffic lights', 'person' -> 'people'."""
+    """Return the plural of a class name: 'traffic light' -> 'traffic lights', 'person' -> 'people', 'shoes' stays."""
     head, space, last = noun.rpartition(" ")
     lower = last.lower()
-    if lower in _SAME:
+    if lower in _SAME or _is_plural(lower):
         many = last
     elif lower in _IRREGULAR:
         many = _IRREGULAR[lower]
@@ -66,6 +59,16 @@ def plural(noun: str) -> str:
     else:
         many = last + "s"
     return head + space + many
+
+
+def _is_plural(word: str) -> bool:
+    """Whether a word says several already.
+
+    Words in -s do, except in -ss, -us and -is (glass, bus, iris) and those of three letters; both have exceptions.
+    """
+    if len(word) < 4 or word[-1] != "s" or word in _SINGULAR_S:
+        return False
+    return word in _PLURAL_S or word[-2] not in "sui"
 
 
 def article(noun: str) -> str:
