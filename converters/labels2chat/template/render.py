@@ -349,20 +349,21 @@ class Template(Struct):
     def _without_boxes(self, sample: Sample, notes: list[str]) -> Sample:
         """Settle what becomes of objects without a box: points, and the masks of whole classes.
 
-        Where the answer is of places, their classes are doubtful and are left out, for nobody can tell all places; of a
-        marked object nothing else is asked. Elsewhere a class's mask is a crowd: it is there, and no single object.
+        Of a class whose objects have boxes, too, they are the same objects once more, as FiftyOne's fields of detections
+        and of keypoints have them. Else, where the answer is of places, their class is doubtful and is left out, for
+        nobody can tell the places; elsewhere a class's mask is a crowd: it is there, and no single object.
         """
         annotations = sample.annotations or []
-        if None not in [a.bbox for a in annotations]:
+        if None not in [a.bbox for a in annotations] or "masks" in self.file.requires:
             return sample
+        if "keypoints" not in self.file.requires:
+            boxed = {a.category for a in annotations if a.bbox is not None}
+            annotations = [a for a in annotations if a.bbox is not None or a.category not in boxed]
         if self.places:
             unsure = {a.category: None for a in annotations if a.bbox is None}
-            alone = self.file.mode == "label"
-            kept = [a for a in annotations if a.bbox is not None and (alone or a.category not in unsure)]
+            kept = [a for a in annotations if a.bbox is not None]
             notes += ["box.class_without_boxes"] * (len(annotations) - len(kept))
             return replace(sample, annotations=kept, not_exhaustive=[*sample.not_exhaustive, *unsure])
-        if "masks" in self.file.requires:
-            return sample
         crowds = [a if a.bbox is not None or a.keypoints else replace(a, iscrowd=True) for a in annotations]
         return replace(sample, annotations=crowds)
 
