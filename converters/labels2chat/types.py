@@ -175,6 +175,8 @@ class Source(Struct):
     """Those of them that whole images have, where that is told apart."""
     of_objects: Set[str] = frozenset()
     """Those of them that objects have, where that is told apart."""
+    parents: Set[str] = frozenset()
+    """Those of them that nothing bears and that only stand above others: no template asks for them."""
     exhaustive: bool = True
     """Whether a class without objects in an image is not in it; False for LVIS, Open Images and the like, where only
     `Sample.absent` says so."""

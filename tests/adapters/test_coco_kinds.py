@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 from labels2chat import convert, masks
 from labels2chat.adapters import read
 from labels2chat.errors import CODES, SourceError, UsageError
+from labels2chat.template import load_template
 from labels2chat.types import Annotation, Keypoint, Sample, Source
 
 MakeCoco = Callable[..., Path]
@@ -733,24 +734,23 @@ ROOTED = [
         pytest.param(ROOTED[:1], [], [], id="alone"),
     ],
 )
-def test_a_supercategory_that_nothing_bears_is_no_class(
+def test_a_supercategory_that_nothing_bears_is_never_asked_for(
     categories: list[Record], annotations: list[Record], left_out: list[str], low_memory: str, make_coco: MakeCoco
 ) -> None:
     path = make_coco(categories=categories, annotations=annotations)
     source = read(f"coco:{path}", low_memory=low_memory)
-    names = [record["name"] for record in categories]
-    assert source.categories == [name for name in names if name not in left_out]
-    assert list(source.category_ids) == source.categories
-    assert [key for key in source.notes if "supercategory" in key] == [
-        f"no class but a supercategory: {name}" for name in left_out
-    ]
+    assert source.categories == list(source.category_ids) == [record["name"] for record in categories]
+    assert source.parents == set(left_out)
+    assert [key.rpartition(" ")[2] for key in source.notes if "supercategory" in key] == left_out
+    setting = load_template("detect").setting(source, "pixel") if annotations else None
+    assert setting is None or setting.classes == [name for name in source.categories if name not in left_out]
 
 
 def test_a_supercategory_that_another_split_bears_is_a_class(make_coco: MakeCoco, tmp_path: Path) -> None:
     make_coco("data/train/_annotations.coco.json", categories=ROOTED)
     make_coco("data/valid/_annotations.coco.json", categories=ROOTED, annotations=[box(category_id=0)])
-    assert read(f"coco:{tmp_path}/data").categories == ["animals", "cat", "dog"]
-    assert read(f"coco:{tmp_path}/data", split="train").categories == ["cat", "dog"]
+    assert read(f"coco:{tmp_path}/data").parents == frozenset()
+    assert read(f"coco:{tmp_path}/data", split="train").parents == {"animals"}
 
 
 # CVAT's turned rectangles

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,12 @@ def test_a_polite_end(
     out = tmp_path / "out"
     finish(command(tmp_path / "whole"))
     for shards in (6, 3, 1, 0, 0, 0):  # again and sooner, should the run have been through already
-        with subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            command(out),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            preexec_fn=partial(signal.signal, number, signal.SIG_DFL),  # jobs in the background have it ignored
+        ) as process:
             wait_for(shards, out, process)
             process.send_signal(number)
             _, stderr = process.communicate(timeout=30)

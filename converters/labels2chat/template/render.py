@@ -224,11 +224,11 @@ class Template(Struct):
         return Setting(classes, way, values, seed, detail, source.exhaustive, preference, listed)
 
     def _not_asked_for(self, source: Source) -> Set[str]:
-        """Return the classes of another kind than those that the template is about."""
+        """Return the classes of another kind than those that the template is about, and those that nothing bears."""
         objects, images = self.of_objects, "class" in self.file.requires
         if objects == images:
-            return frozenset()
-        return source.only_of_images if objects else source.only_of_objects
+            return source.parents
+        return source.parents | (source.only_of_images if objects else source.only_of_objects)
 
     def render(
         self,
@@ -349,8 +349,8 @@ class Template(Struct):
     def _without_boxes(self, sample: Sample, notes: list[str]) -> Sample:
         """Settle what becomes of objects without a box: points, and the masks of whole classes.
 
-        Of a class whose objects have boxes, too, they are the same objects once more, as FiftyOne's fields of detections
-        and of keypoints have them. Else, where the answer is of places, their class is doubtful and is left out, for
+        Of a class whose objects have boxes, too, they are the same once more, as FiftyOne's fields of detections and of
+        keypoints have them. Else, where the answer is of places, their class is doubtful and is left out, for
         nobody can tell the places; elsewhere a class's mask is a crowd: it is there, and no single object.
         """
         annotations = sample.annotations or []

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +89,23 @@ def read(path: str, **options: Any) -> Source:
     if len(sets) > 1:
         for each in sets:
             each.prefix = f"{each.split}/"  # every split may number its images from 0
-    roots = unused_roots([labels for each in sets for labels in each.labels])
+    parents = unused_roots([labels for each in sets for labels in each.labels])
     source = Source(
         uri=f"coco:{path}",
         adapter="coco",
         read=lambda: (sample for each in sets for sample in each.samples()),
         fingerprint=lambda: _digest(sets),
         kinds=frozenset().union(*(each.kinds for each in sets)),
-        category_ids={n: id for each in reversed(sets) for id, n in _ids(each) if n not in roots},
-        categories=list(dict.fromkeys(name for each in sets for name in each.categories if name not in roots)),
+        category_ids={n: id for each in reversed(sets) for id, n in each.labels[0].categories.names.items()},
+        categories=list(dict.fromkeys(name for each in sets for name in each.categories)),
+        parents=frozenset(parents),
         unseen="; ".join(filter(None, (_bad(sets), _unread(found)))),
         exhaustive=all(each.exhaustive for each in sets),
         count=sum(len(each.labels[0].images) for each in sets),
         notes=sum_notes(
             [
                 *(each.notes for each in sets),
-                {f"no class but a supercategory: {name}": 1 for name in roots},
+                {f"classes that are only a supercategory, which no prompt names: {name}": 1 for name in parents},
                 {f"files of other tasks left unread: {', '.join(_tasks(found))}": sum(len(m.unread) for m in found)},
             ]
         ),
@@ -144,10 +144,6 @@ def _refuse(options: dict[str, Any]) -> None:
         what, there = ("folder", os.path.isdir) if key == "images" else ("file", os.path.isfile)
         if (value := options.get(key)) is not None and not there(value):
             raise SourceError(f"there is no {what} {value} (from -O {key}={value})")
-
-
-def _ids(each: ImageSet) -> Iterable[tuple[Any, str]]:
-    return each.labels[0].categories.names.items()
 
 
 def _members(path: Path, options: dict[str, Any]) -> list[Member]:
