@@ -2879,3 +2879,11 @@ def test_a_picture_from_memory_keeps_its_orientation(format: str) -> None:
     buffer.seek(0)
     (sample,) = opened([{"image": Pillow.open(buffer), "caption": "a"}])
     assert measure(load(sample.images[0])).upright == (30, 40)
+
+
+@pytest.mark.parametrize(("format", "bbox"), [(None, (50, 40, 20, 10)), ("cxcywh", (40, 35, 20, 10))])
+def test_x_and_y_may_be_a_centre(format: str | None, bbox: tuple[float, ...], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("image,label,x,y,width,height\na.jpg,cat,50,40,20,10\n")
+    options = {} if format is None else {"bbox_format": format}
+    (sample,) = read(f"hf:{tmp_path / 'a.csv'}", **options)
+    assert [annotation.bbox for annotation in sample.annotations or ()] == [bbox]

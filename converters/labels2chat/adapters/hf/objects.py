@@ -604,7 +604,9 @@ def _xywh(numbers: list[float], order: str) -> Box:
 
 
 def _told(own: str, order: str) -> str:
-    """Return the order that the boxes' keys tell, with the scale of another."""
+    """Return the order that the boxes' keys tell, with the scale of another; x and y may be a centre's."""
+    if own == "xywh" and order == "cxcywh":
+        return order
     return f"{own}{_SCALED[order][1]}" if order in _SCALED else own
 
 
