@@ -219,8 +219,18 @@ def _sliced(view: Any, wanted: str | None) -> tuple[Any, list[str] | None, str]:
     own = view.group_slice
     if wanted or len(images) == 1:
         name = wanted or images[0]
+        if name == own and edited(view):
+            return _chosen_first(view, name), None, ""
         return view.select_group_slices(name), None, "" if name == own else own
     return view, images, own
+
+
+def _chosen_first(view: Any, slice: str) -> Any:
+    """Choose the slice before the view's stages: FiftyOne 1.0 forgets what they have changed when it is chosen last."""
+    chosen = view._root_dataset.select_group_slices(slice)
+    for stage in view._stages:
+        chosen = chosen.add_stage(stage)
+    return chosen
 
 
 def _passed_over(collection: Any, wanted: str | None) -> dict[str, int]:
