@@ -14,7 +14,7 @@ from labels2chat import masks
 from labels2chat.adapters.coco.labels import SHORT, Categories, Labels, is_set, outlined, pointed
 from labels2chat.adapters.coco.names import escapes, relative
 from labels2chat.adapters.coco.panoptic import segment_masks
-from labels2chat.adapters.coco.parse import Lost
+from labels2chat.adapters.coco.parse import Lost, as_lost
 from labels2chat.adapters.coco.points import read_points
 from labels2chat.adapters.coco.records import Segment, Shape, plain
 from labels2chat.adapters.coco.turned import enclose, turn_of
@@ -189,9 +189,8 @@ def _segments(record: Any, shape: Shape, place: str = "") -> tuple[list[Any], li
             segments.append(shape.convert(item))
         except msgspec.ValidationError as error:
             given = item if isinstance(item, dict) else {}
-            name, category = given.get("id", f"number {position}"), given.get("category_id")
-            problem = Problem("annotation.bad_record", error.args[0], f"segment {name}")
-            faults.append(Lost(problem, category if isinstance(category, int | str | float) else None))
+            name = given.get("id", f"number {position}")
+            faults.append(as_lost(Problem("annotation.bad_record", error.args[0], f"segment {name}"), given))
     return segments, faults
 
 

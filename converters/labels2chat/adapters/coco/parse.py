@@ -36,6 +36,12 @@ class Lost(NamedTuple):
     """Of what it is, where it says so."""
 
 
+def as_lost(problem: Problem, given: dict[str, Any]) -> Lost:
+    """Say of a record that can't be read of what category it is, as far as it tells."""
+    category = given.get("category_id")
+    return Lost(problem, category if isinstance(category, int | str | float) else None)
+
+
 class Content:
     """The records of one file, and what is wrong with it."""
 
@@ -83,8 +89,7 @@ class Content:
         image = given.get("image_id")
         self.gaps += [position] if key == "annotations" else []
         if key == "annotations" and isinstance(image, int | str):
-            category = given.get("category_id")
-            self.bad.append((str(image), Lost(problem, category if isinstance(category, int | str | float) else None)))
+            self.bad.append((str(image), as_lost(problem, given)))
         else:
             self.problems.append(problem)
         return None

@@ -15,7 +15,8 @@ from typing import NamedTuple
 _ASIDE = frozenset(["ann", "anns", "label", "labels", "json", "jsons", "gt", "meta", "metadata"])
 """Names of folders that hold the labels of images elsewhere."""
 _ANNOTATIONS = re.compile(r"(?:.*[^a-z])?annotations?|annotations?[^a-z].*")
-_IMAGES = ("images", "image", "imgs", "img", "jpegimages")
+IMAGES = frozenset(["images", "image", "imgs", "img", "jpegimages"])
+"""Names of folders that say of their content only that it is images."""
 _EXACT, _BEGINS, _CALLED, _DATA, _ITSELF, _ANY = range(6)
 """How a place is called: like the split, beginning so, like images, data, the folder itself, anything."""
 
@@ -70,7 +71,7 @@ def usual_places(path: Path, level: Level, tokens: list[str]) -> dict[Path, tupl
                     add(_EXACT, order, child)
                 elif any(_begins(name, token.lower(), level.inside) for token in tokens):
                     add(_BEGINS, order, child)  # train: train2017
-                elif folder == base and name in _IMAGES:
+                elif folder == base and name in IMAGES:
                     add(_CALLED, order, child)
         add(_CALLED, order, base / "images")
         add(_DATA, order, base / "data")

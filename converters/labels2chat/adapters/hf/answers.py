@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from labels2chat.adapters.hf.lines import literal
 from labels2chat.adapters.hf.objects import class_name
 
 _LETTERED = re.compile(r"\(?([A-Za-z])(?:[.:]\s+|\)\s*)(.*\S)\s*", re.DOTALL)
@@ -78,10 +78,7 @@ def written(value: Any) -> list[str] | None:
     """Read a list of texts that is written as text: MMMU's options, "['a cat', 'a dog']"."""
     if not isinstance(value, str) or not value.strip().startswith("["):
         return None
-    try:
-        items = ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
+    items = literal(value.strip())
     return items if isinstance(items, list) and all(isinstance(item, str) for item in items) else None
 
 

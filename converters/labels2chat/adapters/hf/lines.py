@@ -136,9 +136,7 @@ def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], path: str, na
             continue
         if not header:
             header = [cell.strip().removeprefix("\ufeff") for cell in values]
-            twice = next((cell for cell in header if cell and header.count(cell) > 1), None)
-            if twice is not None:
-                raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
+            refuse_twice(path, list(filter(None, header)))
             continue
         number += bool(values)
         if len(values) == len(header):
@@ -148,6 +146,13 @@ def _csv(file: IO[bytes], delimiter: str, problems: list[Problem], path: str, na
             problems.append(Problem("sample.bad_record", message, f"{name} line {reader.line_num}"))
 
 
+def refuse_twice(path: str | os.PathLike[str], columns: list[str]) -> None:
+    """Raise SourceError where two columns bear one name: the values of one would be lost."""
+    twice = next((name for name in columns if columns.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
+
+
 def cell(text: str) -> Any:
     """Read a field: None where it is empty, a list or an object where JSON or Python writes one so, else text."""
     if text[:1] + text[-1:] not in ("[]", "{}"):
@@ -155,9 +160,13 @@ def cell(text: str) -> Any:
     try:
         return parse(text.encode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
-        pass
+        return literal(text)
+
+
+def literal(text: str) -> Any:
+    """Read what Python writes of lists and objects, as pandas has them in tables: ['cat', 'dog']; else text."""
     try:
-        return ast.literal_eval(text)  # as pandas writes lists: ['cat', 'dog']
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return text
 

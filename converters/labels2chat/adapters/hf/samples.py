@@ -200,7 +200,7 @@ def add_questions(sample: Sample, row: dict[str, Any], names: Questions, feature
     for number, record in enumerate(records):
         where = (names.column or names.question) if len(records) == 1 else f"{names.column or names.question} {number}"
         if not isinstance(record, dict):
-            _lose(sample, f"a {type(record).__name__}, no question", where)
+            lose(sample, f"a {type(record).__name__}, no question", where)
             continue
         question = record.get(names.question)
         question = _without_marks(question) if isinstance(question, str) else ""
@@ -209,7 +209,7 @@ def add_questions(sample: Sample, row: dict[str, Any], names: Questions, feature
         answers = answers_of(record.get(names.answer), choices, known, names.first)
         if not question:
             if answers:
-                _lose(sample, _UNASKED, where)
+                lose(sample, _UNASKED, where)
         elif answers:
             sample.questions.append(Question(question, answers, choices.texts))
         else:
@@ -242,7 +242,7 @@ def _without_marks(text: str) -> str:
 _UNASKED = "an answer without a question"
 
 
-def _lose(sample: Sample, text: str, where: str) -> None:
+def lose(sample: Sample, text: str, where: str) -> None:
     """Note what was left out."""
     sample.problems.append(Problem("annotation.bad_record", text, where))
 
@@ -265,7 +265,7 @@ def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
     for number, turn in enumerate((*turns, {names.question: "user"})):
         where = f"{column} {number}"
         if not isinstance(turn, dict):
-            _lose(sample, f"a {type(turn).__name__}, no turn", where)
+            lose(sample, f"a {type(turn).__name__}, no turn", where)
             continue
         text = " ".join(_texts(turn.get(names.answer)))
         speaker = str(turn.get(names.question)).lower()
@@ -280,12 +280,12 @@ def _spoken(value: Any, names: Questions, sample: Sample) -> Iterator[Question]:
                 yield Question(asked, [text.strip()])
                 asked = ""
             elif text.strip():
-                _lose(sample, _UNASKED, where)
+                lose(sample, _UNASKED, where)
         elif speaker == "system":
             said = [sample.metadata.get("system"), text.strip()]
             sample.metadata["system"] = "\n".join(filter(None, said))
         else:
-            _lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
+            lose(sample, f"a turn of {turn.get(names.question)!r:.80} is left out", where)
 
 
 def _zipped(value: dict[str, Any], names: Questions, problems: list[Problem]) -> list[dict[str, Any]]:

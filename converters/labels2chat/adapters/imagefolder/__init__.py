@@ -22,7 +22,7 @@ from labels2chat.adapters.hf.objects import FORMATS, Sizes, check_format, probes
 from labels2chat.adapters.imagefolder.columns import Reading, declared, reading_of, say, split_of
 from labels2chat.adapters.imagefolder.held import Held
 from labels2chat.adapters.imagefolder.metadata import Row, Table, read_metadata
-from labels2chat.adapters.imagefolder.places import NO_CLASSES, File, hints, sort_out
+from labels2chat.adapters.imagefolder.places import NO_CLASSES, File, count_folders, hints, sort_out
 from labels2chat.adapters.imagefolder.walk import METADATA, SUFFIXES, YOLO, hidden, left_out, walk
 from labels2chat.collector import calm
 from labels2chat.errors import SourceError, UsageError
@@ -96,11 +96,12 @@ def read(path: str, **options: Any) -> Source:
         listed = ", ".join(f"{count} {what}" for what, count in notes.items()) or "it is empty"
         raise SourceError(f"{path} holds no images ({listed})")
     classes, split_from = options.get("classes", "auto"), options.get("split_from", "first")
-    files = sort_out(paths, split, options.get("label_from", "path"), split_from, notes, classes == "folders")
+    folders = count_folders(paths)
+    files = sort_out(paths, folders, split, options.get("label_from", "path"), split_from, notes, classes == "folders")
     if table.named:
         notes.pop(NO_CLASSES, None)
     elif not (split or split_from == "last"):
-        notes |= hints(paths)
+        notes |= hints(folders)
     unlabelled = 0
     if classes == "none" or (classes == "auto" and (table.named or YOLO in notes)):
         for file in files:

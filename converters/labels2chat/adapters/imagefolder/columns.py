@@ -13,10 +13,10 @@ from labels2chat.adapters.hf.columns import Questions, captions_in, objects_in, 
 from labels2chat.adapters.hf.features import Feature, learn
 from labels2chat.adapters.hf.files import split_name
 from labels2chat.adapters.hf.objects import FORMATS, Objects, label_name
-from labels2chat.adapters.hf.samples import add_objects, add_questions, pixels
+from labels2chat.adapters.hf.samples import add_objects, add_questions, lose, pixels
 from labels2chat.adapters.imagefolder.metadata import Row
 from labels2chat.errors import UsageError, did_you_mean
-from labels2chat.types import Frame, Problem, Sample
+from labels2chat.types import Frame, Sample
 
 CAPTIONS = ("caption", "captions", "text")
 CLASSES = ("label", "labels", "class", "classes", "class_name", "class_label", "category", "categories")
@@ -144,21 +144,17 @@ def _say(sample: Sample, row: Row, reading: Reading) -> None:
         texts = _list(values.pop(key, None))
         sample.captions += [" ".join(text.split()) for text in texts if isinstance(text, str) and text.strip()]
         if any(not isinstance(text, str | None) for text in texts):
-            _lose(sample, f"a caption that is no text: {texts!r:.80}", key)
+            lose(sample, f"a caption that is no text: {texts!r:.80}", key)
     if reading.label is not None:
         for value in _list(values.pop(reading.label, None)):
             if not isinstance(value, str | int | float | None):
-                _lose(sample, f"a {type(value).__name__} is no class: {value!r:.80}", reading.label)
+                lose(sample, f"a {type(value).__name__} is no class: {value!r:.80}", reading.label)
             elif (name := _class_name(value, reading.floats)) is not None and name not in sample.labels:
                 sample.labels.append(name)
     values.pop(reading.split or "", None)
     for key, value in values.items():
         if value is not None and value != "" and key not in sample.metadata:
             sample.metadata[key] = value
-
-
-def _lose(sample: Sample, text: str, where: str) -> None:
-    sample.problems.append(Problem("annotation.bad_record", text, where))
 
 
 def _class_name(value: Any, floats: bool) -> str | None:

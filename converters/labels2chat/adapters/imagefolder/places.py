@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from msgspec import Struct
 
+from labels2chat.adapters.coco.places import IMAGES
 from labels2chat.adapters.hf.files import SPLITS
 from labels2chat.adapters.hf.objects import words
 from labels2chat.errors import SourceError
 
-_IMAGES = words("images image imgs img jpegimages")
-"""Folders that say of their content only that it is images."""
-_LABELS = words(
-    "mask masks annotation annotations label labels ground_truth groundtruth gt trimap trimaps segmentation "
-    "segmentations segmentationclass segmentationobject"
+_LABELS = frozenset(
+    words(
+        "mask masks annotation annotations label labels ground_truth groundtruth gt trimap trimaps segmentation "
+        "segmentations segmentationclass segmentationobject"
+    )
 )
 """Folders of pictures that are labels."""
 NO_CLASSES = "images in folders that are called after what is in them, which are no classes"
@@ -31,8 +33,14 @@ class File(Struct, gc=False):
     label: str | None
 
 
+def count_folders(paths: list[str]) -> Counter[str]:
+    """Count the images in each folder that holds any: few folders, of a million paths."""
+    return Counter(path.rpartition("/")[0] for path in paths)
+
+
 def sort_out(
     paths: list[str],
+    folders: Counter[str],
     split: str | None,
     label_from: str,
     split_from: str,
@@ -43,11 +51,11 @@ def sort_out(
 
     Folders are splits only when every one of them has a split's name: car/, bus/, train/ are three classes. They are
     the top ones, or with `split_from` the last ones of all paths. Raises SourceError where the last ones are none.
-    Folders like images/ or masks/ are no classes, unless `all_classes` says so.
+    `folders` counts the images in each. Folders like images/ or masks/ are no classes, unless `all_classes` says so.
     """
-    places = _places(paths)
+    places = _parts(folders)
     nested = [parts for parts in places.values() if parts]
-    if not all_classes and split_from == "first" and _tops(nested) <= {*_IMAGES} and all(len(p) > 1 for p in nested):
+    if not all_classes and split_from == "first" and _tops(nested) <= IMAGES and all(len(p) > 1 for p in nested):
         for parts in nested:
             del parts[0]
     splits = _splits({place: parts for place, parts in places.items() if parts}, split, split_from)
@@ -55,18 +63,18 @@ def sort_out(
     deep = set()
     for place, parts in places.items():
         if not all_classes and len(parts) > 1:
-            parts = [part for part in parts if part.lower() not in _IMAGES] or parts[:1]
+            parts = [part for part in parts if part.lower() not in IMAGES] or parts[:1]
         if len(parts) > 1:
             deep.add(place)
             parts = {"first": parts[:1], "last": parts[-1:]}.get(label_from, parts)
         if parts:
             labels[place] = unicodedata.normalize("NFC", "/".join(parts))
     if not all_classes and all(_tells_nothing(label) for label in labels.values()):
-        unnamed, labels = labels, {}
-        if count := sum(path.rpartition("/")[0] in unnamed for path in paths):
+        if count := sum(folders[place] for place in labels):
             notes[NO_CLASSES] = count
-    elif count := sum(path.rpartition("/")[0] in deep for path in paths) if deep else 0:
-        notes["images in nested folders"] = count
+        labels = {}
+    elif deep:
+        notes["images in nested folders"] = sum(folders[place] for place in deep)
     otherwise = split or "train"
     files = []
     for path in paths:
@@ -77,15 +85,14 @@ def sort_out(
     return files
 
 
-def hints(paths: list[str]) -> dict[str, int]:
+def hints(folders: Counter[str]) -> dict[str, int]:
     """Note where splits and classes seem to be, if not at the top.
 
     Below one folder, beside other folders, or splits below the classes.
     """
-    places = _places(paths)
-    nested = [parts for parts in places.values() if parts]
+    nested = [parts for parts in _parts(folders).values() if parts]
     tops = _tops(nested)
-    if not nested or tops <= {*_IMAGES} or _all_splits({parts[0] for parts in nested}):
+    if not nested or tops <= IMAGES or _all_splits({parts[0] for parts in nested}):
         return {}
     like = {top for top in tops if top in SPLITS}
     if len({SPLITS[top] for top in like}) > 1:
@@ -99,12 +106,10 @@ def hints(paths: list[str]) -> dict[str, int]:
         hint = "images whose last folder has a split's name (-O split_from=last makes it one)"
     else:
         return {}
-    return {hint: sum("/" in path for path in paths)}
+    return {hint: folders.total() - folders[""]}
 
 
-def _places(paths: list[str]) -> dict[str, list[str]]:
-    """Return the folders that hold images, each with its parts: few, of a million paths."""
-    folders = dict.fromkeys(path.rpartition("/")[0] for path in paths)
+def _parts(folders: Iterable[str]) -> dict[str, list[str]]:
     return {folder: folder.split("/") if folder else [] for folder in folders}
 
 
@@ -158,4 +163,4 @@ def _all_splits(tops: Collection[str]) -> dict[str, str]:
 
 def _tells_nothing(label: str) -> bool:
     """Whether the last folder of a class says only what kind of file is in it."""
-    return label.lower().rpartition("/")[2] in (*_LABELS, *_IMAGES)
+    return label.lower().rpartition("/")[2] in _LABELS | IMAGES

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from labels2chat.adapters.hf.lines import LONGEST_FIELD, cell, parse
+from labels2chat.adapters.hf.lines import LONGEST_FIELD, cell, parse, refuse_twice
 from labels2chat.errors import MissingExtraError, SourceError
 from labels2chat.lfs import refuse_pointer
 from labels2chat.types import Problem
@@ -34,6 +35,7 @@ def rows_of(path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[in
         raise SourceError(f"cannot read {path}: {error.strerror}") from None
 
 
+@lru_cache(maxsize=256)  # asked of each row's columns
 def names_images(column: str) -> bool:
     """Whether a column names images: file_name, file_names, left_file_name, in whatever case."""
     column = column.lower()
@@ -51,7 +53,7 @@ def _csv_rows(text: Any, path: Path, name: str, problems: list[Problem]) -> Iter
         for cells in reader:
             if not columns:
                 columns = [column.strip() for column in cells]
-                _refuse_twice(path, columns)
+                refuse_twice(path, columns)
             elif cells:
                 number += 1
                 if len(cells) == len(columns):
@@ -69,12 +71,6 @@ def _delimiter(header: str) -> str:
         if any(names_images(column.strip(' "\r\n')) for column in header.split(delimiter)):
             return delimiter
     return ","
-
-
-def _refuse_twice(path: Path, columns: Sequence[str]) -> None:
-    twice = next((name for name in columns if columns.count(name) > 1), None)
-    if twice is not None:
-        raise SourceError(f"{path}: two columns are called {twice!r}; give each a name of its own")
 
 
 def _json_rows(text: Any, path: Path, name: str, problems: list[Problem]) -> Iterator[tuple[int, dict[str, Any]]]:
